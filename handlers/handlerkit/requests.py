@@ -1,0 +1,128 @@
+"""HTTP bodies to items.
+
+TorchServe hands a handler one dict per request.  With a JSON content type ``body`` is the decoded
+document; a bare ``curl -d`` is form-decoded, so that the document arrives as *names* of form fields;
+other content types arrive as bytes.  All of them mean the same question and are read as the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from handlerkit.errors import RequestError
+
+MAX_ITEMS = 64
+FORMS = '{"text": "..."}, a list of texts, {"instances": [...]} or raw text'
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request's items, and the shape its answer must take: single, list or instances."""
+
+    items: list[Any]
+    form: str
+
+    def answer(self, answers: list[Any]) -> Any:
+        """The answers in the shape of the question."""
+        if self.form == "single":
+            return answers[0]
+        return {"predictions": answers} if self.form == "instances" else answers
+
+
+def body_of(row: Mapping[str, Any]) -> Any:
+    """The document a client sent: parsed JSON where it is JSON, else a string.
+
+    Raises:
+        RequestError: 400 for an empty body or bytes that are not UTF-8.
+    """
+    if "body" in row:
+        raw = row["body"]
+    elif "data" in row:
+        raw = row["data"]
+    else:
+        raw = _unform(row)
+    if isinstance(raw, bytes | bytearray):
+        try:
+            raw = bytes(raw).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise RequestError(400, f"The body is not UTF-8 (byte {error.start}); send UTF-8 text or JSON.") from error
+    if isinstance(raw, str):
+        stripped = raw.strip()
+        if stripped[:1] in ("{", "["):
+            try:
+                return json.loads(stripped)
+            except json.JSONDecodeError as error:
+                raise RequestError(
+                    400, f"The body is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+                ) from error
+            except RecursionError as error:
+                raise RequestError(400, "The body is nested too deeply.") from error
+        if stripped[:1] == '"' and stripped[-1:] == '"' and len(stripped) > 1:
+            try:
+                return json.loads(stripped)
+            except json.JSONDecodeError:
+                return raw  # raw text that happens to stand in quotes
+        return raw
+    return raw
+
+
+def _unform(row: Mapping[str, Any]) -> str:
+    """Put a form-decoded body together again: ``name=value`` pairs, joined by ``&``."""
+    pairs = []
+    for name, value in row.items():
+        if isinstance(value, bytes | bytearray):
+            value = bytes(value).decode("utf-8", "replace")
+        pairs.append(f"{name}={value}" if value not in ("", None) else str(name))
+    return "&".join(pairs)
+
+
+def questions(document: Any, key: str) -> Question:
+    """Split a document into items.
+
+    Args:
+        document: what :func:`body_of` returned.
+        key: the field that holds the input in object form ("text" or "inputs").
+
+    Raises:
+        RequestError: 400 with the accepted forms; 413 for more than ``MAX_ITEMS`` items.
+    """
+    if isinstance(document, dict) and "instances" in document:
+        document, form = document["instances"], "instances"
+        if not isinstance(document, list):
+            raise RequestError(400, '"instances" must be a list.')
+    elif isinstance(document, list):
+        form = "list"
+    else:
+        return Question([_item(document, key, "The body")], "single")
+    if not document:
+        raise RequestError(400, "The list of items is empty; send at least one.")
+    if len(document) > MAX_ITEMS:
+        raise RequestError(413, f"{len(document)} items in one request; at most {MAX_ITEMS} are allowed.")
+    return Question([_item(entry, key, f"Item {i}") for i, entry in enumerate(document)], form)
+
+
+def _item(entry: Any, key: str, where: str) -> Any:
+    if isinstance(entry, dict):
+        if key not in entry:
+            raise RequestError(400, f'{where} has no "{key}"; found {sorted(entry)[:5]}.')
+        return entry[key]
+    return entry
+
+
+def text_of(item: Any, max_chars: int) -> str:
+    """An item as text.
+
+    Raises:
+        RequestError: 400 for what is not a non-empty string, 413 for more than ``max_chars`` characters.
+    """
+    if not isinstance(item, str):
+        kind = "null" if item is None else type(item).__name__
+        raise RequestError(400, f"The text is of type {kind}, not a string; accepted: {FORMS}.")
+    if not item.strip():
+        raise RequestError(400, f"The text is empty; accepted: {FORMS}.")
+    if len(item) > max_chars:
+        raise RequestError(413, f"The text has {len(item)} characters; at most {max_chars} are allowed.")
+    return item

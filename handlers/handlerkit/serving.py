@@ -1,0 +1,165 @@
+"""The handler skeleton: one answer per request, one error per bad request, golden before loaded.
+
+A handler in ``handlers/`` is a subclass with three short methods.  TorchServe gives strangers'
+requests to one ``handle`` call; whatever is wrong with one of them stays with that one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handlerkit import backends, golden
+from handlerkit import manifest as manifests
+from handlerkit.errors import LoadError, RequestError
+from handlerkit.requests import Question, body_of, questions
+
+LOAD_ERROR_MARK = "marline load error: "
+Outputs = Mapping[str, np.ndarray]
+
+
+class Handler:
+    """What TorchServe calls.  Subclasses define :meth:`setup`, :meth:`prepare`, :meth:`compute`, :meth:`present`."""
+
+    item_key = "text"
+
+    def initialize(self, context: Any) -> None:
+        """Load the artifact beside this handler and answer its golden requests.
+
+        Args:
+            context: TorchServe's context; ``system_properties["model_dir"]`` is the unpacked archive.
+
+        Raises:
+            LoadError: when the archive cannot be loaded, or answers a golden request wrongly.  The
+                reason is logged as one line that starts with ``marline load error:``.
+        """
+        try:
+            self.load(Path(context.system_properties["model_dir"]))
+        except Exception as error:
+            sentence = str(error) if isinstance(error, LoadError) else f"{type(error).__name__}: {error}"
+            logging.error("%s%s", LOAD_ERROR_MARK, " ".join(sentence.split()))
+            raise
+
+    def load(self, directory: Path, threads: int | None = None) -> None:
+        """Load the artifact in ``directory``; ``threads`` defaults to MARLINE_THREADS, else 1."""
+        self.manifest = manifests.read(directory)
+        if self.manifest.handler_contract != manifests.HANDLER_CONTRACT:
+            raise LoadError(
+                f"{directory}: handler contract {self.manifest.handler_contract} is not supported "
+                f"(allowed: {manifests.HANDLER_CONTRACT}); rebuild the archive"
+            )
+        self.directory = directory
+        self.backend = backends.load(self.manifest, directory, threads or int(os.environ.get("MARLINE_THREADS", "1")))
+        self.setup()
+        golden.check(self.manifest, self._golden_answer)
+
+    def setup(self) -> None:
+        """Called once after the backend is loaded."""
+
+    def prepare(self, items: Sequence[Any]) -> list[Any]:
+        """Each item as model input, or a :class:`RequestError` in its place."""
+        raise NotImplementedError
+
+    def compute(self, prepared: Sequence[Any]) -> list[Outputs | RequestError]:
+        """Outputs per prepared item, computed in whatever groups are cheapest."""
+        raise NotImplementedError
+
+    def present(self, prepared: Any, outputs: Outputs) -> dict[str, Any]:
+        """One item's answer as JSON-ready values."""
+        raise NotImplementedError
+
+    def handle(self, data: Sequence[Mapping[str, Any]], context: Any) -> list[bytes]:
+        """Answer a batch: one JSON body per request, its status and content type set on ``context``."""
+        started = time.perf_counter()
+        asked: list[Question | RequestError] = [self._read(row) for row in data]
+        answers = iter(self._answer([item for q in asked if isinstance(q, Question) for item in q.items]))
+        bodies = []
+        for index, question in enumerate(asked):
+            if isinstance(question, Question):
+                found = [next(answers) for _ in question.items]
+                bad = next(((i, a) for i, a in enumerate(found) if isinstance(a, RequestError)), None)
+                if bad is None:
+                    elapsed = round((time.perf_counter() - started) * 1000, 3)
+                    bodies.append(_json(question.answer([{**a, "latency_ms": elapsed} for a in found])))
+                    context.set_response_content_type(index, "application/json")
+                    continue
+                prefix = "" if question.form == "single" else f"Item {bad[0]}: "
+                question = RequestError(bad[1].status, prefix + bad[1].message)
+            bodies.append(_refuse(context, index, question))
+        return bodies
+
+    def _read(self, row: Mapping[str, Any]) -> Question | RequestError:
+        try:
+            return questions(body_of(row), self.item_key)
+        except RequestError as error:
+            return error
+
+    def _answer(self, items: Sequence[Any]) -> list[dict[str, Any] | RequestError]:
+        prepared = self.prepare(items)
+        good = [i for i, p in enumerate(prepared) if not isinstance(p, RequestError)]
+        out: list[Any] = list(prepared)
+        for i, outputs in zip(good, self.compute([prepared[i] for i in good]) if good else [], strict=True):
+            if isinstance(outputs, RequestError):
+                out[i] = outputs
+            elif not all(np.isfinite(v).all() for v in outputs.values()):
+                out[i] = RequestError(500, "The model's output for this item is not finite.")
+            else:
+                out[i] = {**self.present(prepared[i], outputs), **self._identity()}
+        return out
+
+    def _identity(self) -> dict[str, str]:
+        m = self.manifest
+        return {"model": m.model, "model_version": m.version, "variant": m.variant}
+
+    def run_each(self, rows: Sequence[Any], inputs_of: Any) -> list[Outputs | RequestError]:
+        """Run ``rows`` together; should that fail, each alone, so that only the offender fails.
+
+        Args:
+            rows: prepared items that go into one backend call.
+            inputs_of: maps a list of rows to the backend's inputs.
+        """
+        try:
+            outputs = self.backend.run(inputs_of(rows))
+        except Exception as error:  # engines raise what they like; the batch must outlive it
+            if len(rows) > 1:
+                return [self.run_each([row], inputs_of)[0] for row in rows]
+            return [_model_failure(error)]
+        return [{name: value[i] for name, value in outputs.items()} for i in range(len(rows))]
+
+    def run_one(self, inputs: Outputs) -> Outputs | RequestError:
+        """Run inputs that have no batch dimension to split along."""
+        try:
+            return self.backend.run(inputs)
+        except Exception as error:  # as in run_each
+            return _model_failure(error)
+
+    def _golden_answer(self, request: Any) -> golden.Answer:
+        question = questions(request, self.item_key)
+        prepared = self.prepare(question.items)[0]
+        outputs = prepared if isinstance(prepared, RequestError) else self.compute([prepared])[0]
+        if isinstance(outputs, RequestError):
+            raise LoadError(f"golden request refused: {outputs.message}; rebuild the archive")
+        return self.present(prepared, outputs).get("label"), outputs
+
+
+def _model_failure(error: Exception) -> RequestError:
+    logging.exception("the model failed on one item")
+    return RequestError(500, f"The model failed on this item: {type(error).__name__}.")
+
+
+def _json(document: Any) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _refuse(context: Any, index: int, error: RequestError) -> bytes:
+    context.set_response_status(error.status, "Bad Request" if error.status < 500 else "Model Error", idx=index)
+    context.set_response_content_type(index, "application/json")
+    context.set_response_header(index, "x-marline-error", "request" if error.status < 500 else "model")
+    return _json({"code": error.status, "error": error.message})

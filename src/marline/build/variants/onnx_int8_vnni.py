@@ -1,0 +1,23 @@
+"""onnx-int8-vnni: dynamic, per channel, full range; needs the CPU flag avx512_vnni to be right."""
+
+from __future__ import annotations
+
+from onnxruntime.quantization import QuantType
+
+from marline.build.variants.base import Built, Context
+from marline.build.variants.onnx_dynamic import build_dynamic
+
+
+def build(context: Context) -> Built:
+    """Write ``model.onnx``."""
+    return build_dynamic(context, reduce_range=False)
+
+
+def build_exact_twin(context: Context) -> Built:
+    """The same model with unsigned weights, whose integer products are exact on every CPU.
+
+    Signed weights plus 128 with a zero point plus 128 are the same integers; ONNX Runtime's kernel
+    for two unsigned operands sums in 32 bits, as VNNI does.  The gate measures quality through the
+    twin where the CPU lacks VNNI, so that quality belongs to the artifact and not to the machine.
+    """
+    return build_dynamic(context, reduce_range=False, weights=QuantType.QUInt8)

@@ -1,0 +1,33 @@
+"""The names that specs, store and URLs share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class VariantKind:
+    """What a variant's name promises: its artifact format, and the CPU flags it cannot do without."""
+
+    format: str
+    cpu_flags: tuple[str, ...] = ()
+    portable: bool = True
+    calibrated: bool = False
+
+
+VARIANTS: dict[str, VariantKind] = {
+    "eager-fp32": VariantKind("eager"),
+    "torchscript-fp32": VariantKind("torchscript"),
+    "torch-int8": VariantKind("torchscript"),
+    "torch-int8-static": VariantKind("torchscript", calibrated=True),
+    "onnx-fp32": VariantKind("onnx"),
+    "onnx-int8": VariantKind("onnx"),
+    "onnx-int8-vnni": VariantKind("onnx", cpu_flags=("avx512_vnni",), portable=False),
+    "onnx-int8-static": VariantKind("onnx", calibrated=True),
+}
+FORMATS = ("eager", "torchscript", "onnx")
+REFERENCE = "eager-fp32"
+
+NAME_PATTERN = r"^[a-z][a-z0-9-]{0,40}$"
+SEMVER_PATTERN = r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$"
+SHA256_PATTERN = r"^[0-9a-f]{64}$"

@@ -1,0 +1,43 @@
+"""Write ``requirements/*.lock`` from pyproject's extras: pinned, with hashes, without any index URL.
+
+torch is left out: see ``requirements/torch.txt``.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCKS = {"serve": ("serve",), "dev": ("serve", "build", "dev")}
+
+
+def requirements(extras: tuple[str, ...]) -> list[str]:
+    """The project's requirements with ``extras``, without torch and without the project itself."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = list(project["dependencies"])
+    for extra in extras:
+        wanted += project["optional-dependencies"][extra]
+    # the project itself is installed editable, which needs its build backend
+    wanted += ["hatchling>=1.27", "editables>=0.5"]
+    return sorted({r for r in wanted if not r.startswith(("torch==", "marline["))})
+
+
+def main() -> int:
+    """Write every lock; returns the exit code."""
+    for name, extras in LOCKS.items():
+        target = ROOT / "requirements" / f"{name}.lock"
+        command = [sys.executable, "-m", "uv", "pip", "compile", "-", "--generate-hashes", "--no-header",
+                   "--no-annotate", "--no-emit-index-url", "--no-emit-find-links", "--python-version", "3.11",
+                   "--quiet", "--upgrade", "-o", str(target)]
+        result = subprocess.run(command, input="\n".join(requirements(extras)), text=True, check=False)
+        if result.returncode:
+            return result.returncode
+        target.write_text(f"# {' '.join(extras)}: written by `make lock`, do not edit\n" + target.read_text())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
