@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
 from handlerkit import serving
 from handlerkit.errors import RequestError
 from handlerkit.manifest import Dim, Tensor
+from handlerkit.requests import names
 from handlerkit.serving import Outputs
 
 
@@ -41,23 +43,35 @@ class TensorModel(serving.Handler):
     def _arrays(self, item: Any) -> dict[str, np.ndarray]:
         expected = {t.name: t for t in self.manifest.inputs}
         if not isinstance(item, dict) or set(item) != set(expected):
-            found = sorted(item) if isinstance(item, dict) else type(item).__name__
+            found = names(item) if isinstance(item, dict) else type(item).__name__
             raise RequestError(400, f'"inputs" must be an object with exactly {sorted(expected)}; found {found}.')
         return {name: _array(expected[name], value) for name, value in item.items()}
 
 
+# kinds of values (numpy's letters) that mean a number of the target's kind: no text, no rounding
+_ACCEPTED = {"f": "iuf", "i": "iu", "u": "iu", "b": "b"}
+
+
 def _array(tensor: Tensor, value: Any) -> np.ndarray:
+    target = np.dtype(tensor.dtype)
     try:
-        array = np.asarray(value, dtype=np.dtype(tensor.dtype))
-    except (ValueError, TypeError, OverflowError) as error:
-        raise RequestError(400, f"Input {tensor.name!r} is not a rectangular {tensor.dtype} array: {error}.") from error
+        given = np.asarray(value)
+    except (ValueError, OverflowError) as error:
+        raise RequestError(400, f"Input {tensor.name!r} is not a rectangular array.") from error
     allowed = [f"{d.min}..{d.max}" if isinstance(d, Dim) else str(d) for d in tensor.shape]
-    fits = array.ndim == len(tensor.shape) and all(
+    fits = given.ndim == len(tensor.shape) and all(
         (d.min <= n <= d.max) if isinstance(d, Dim) else n == d
-        for n, d in zip(array.shape, tensor.shape, strict=False)
+        for n, d in zip(given.shape, tensor.shape, strict=True)
     )
     if not fits:
-        raise RequestError(400, f"Input {tensor.name!r} has shape {list(array.shape)}; allowed: [{', '.join(allowed)}].")
+        shape = list(given.shape)
+        raise RequestError(400, f"Input {tensor.name!r} has shape {shape}; allowed: [{', '.join(allowed)}].")
+    if given.dtype.kind not in _ACCEPTED[target.kind]:
+        raise RequestError(400, f"Input {tensor.name!r} holds values that are not of type {tensor.dtype}.")
+    with np.errstate(over="ignore"):  # becomes infinite, which is refused below
+        array = given.astype(target)
+    if target.kind in "iu" and not np.array_equal(array, given):
+        raise RequestError(400, f"Input {tensor.name!r} holds a value outside the range of {tensor.dtype}.")
     if not np.isfinite(array).all():
-        raise RequestError(400, f"Input {tensor.name!r} holds a value that is not finite.")
+        raise RequestError(400, f"Input {tensor.name!r} holds a value that is not finite or too large.")
     return array

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from handlerkit import text_handler
 from handlerkit.serving import Outputs
 from handlerkit.text import Encoded

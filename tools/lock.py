@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
+
+import tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = {"serve": ("serve",), "dev": ("serve", "build", "dev")}
@@ -29,9 +30,25 @@ def main() -> int:
     """Write every lock; returns the exit code."""
     for name, extras in LOCKS.items():
         target = ROOT / "requirements" / f"{name}.lock"
-        command = [sys.executable, "-m", "uv", "pip", "compile", "-", "--generate-hashes", "--no-header",
-                   "--no-annotate", "--no-emit-index-url", "--no-emit-find-links", "--python-version", "3.11",
-                   "--quiet", "--upgrade", "-o", str(target)]
+        command = [
+            sys.executable,
+            "-m",
+            "uv",
+            "pip",
+            "compile",
+            "-",
+            "--generate-hashes",
+            "--no-header",
+            "--no-annotate",
+            "--no-emit-index-url",
+            "--no-emit-find-links",
+            "--python-version",
+            "3.11",
+            "--quiet",
+            "--upgrade",
+            "-o",
+            str(target),
+        ]
         result = subprocess.run(command, input="\n".join(requirements(extras)), text=True, check=False)
         if result.returncode:
             return result.returncode

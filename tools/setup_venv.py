@@ -1,7 +1,7 @@
 """Make or update a virtual environment from the locks; does nothing when it is already right.
 
-    python3 tools/setup_venv.py .venv dev          build, serve and test (torch included)
-    python3 tools/setup_venv.py .venv-serve serve  serve ONNX archives (no torch)
+``setup_venv.py .venv dev`` makes the one to build, serve and test with (torch included),
+``setup_venv.py .venv-serve serve`` the one that serves ONNX archives (no torch).
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ def main(target: str, extras: str) -> int:
     """Create ``target`` and install; returns the exit code of the first pip that failed, else 0."""
     if sys.version_info[:2] != (3, 11):
         found = ".".join(map(str, sys.version_info[:2]))
-        print(f"setup: Python {found} was found; the locks are for Python 3.11: run `make PYTHON=python3.11 ...`", file=sys.stderr)
+        print(
+            f"setup: Python {found} was found; the locks are for Python 3.11: run `make PYTHON=python3.11 ...`",
+            file=sys.stderr,
+        )
         return 1
     directory, lock = (ROOT / target).absolute(), ROOT / "requirements" / f"{extras}.lock"
     stamp, wanted = directory / ".marline-stamp", digest(lock)
@@ -42,7 +45,10 @@ def main(target: str, extras: str) -> int:
         steps.insert(0, ["-r", str(ROOT / "requirements" / "torch.txt")])
     for step in steps:
         if code := subprocess.run([*pip, *step], check=False).returncode:
-            print(f"setup: `pip install {' '.join(step)}` failed, see above; {target} is incomplete, run it again", file=sys.stderr)
+            print(
+                f"setup: `pip install {' '.join(step)}` failed, see above; {target} is incomplete, run it again",
+                file=sys.stderr,
+            )
             return code
     stamp.write_text(wanted)
     return 0

@@ -42,10 +42,29 @@ def loads(kind: type[T], text: str | bytes) -> T:
         CodecError: naming the path of the first value that does not fit, and what would.
     """
     try:
-        document = json.loads(text)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        document = json.loads(text, object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CodecError(f"not JSON: {error}") from error
     return typing.cast(T, _build(kind, document, "$"))
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in out:
+            raise CodecError(f"key {key!r} is given twice")
+        out[key] = value
+    return out
+
+
+def _no_number(word: str) -> Any:
+    raise CodecError(f"{word} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    if (value := float(text)) in (float("inf"), float("-inf")):
+        raise CodecError(f"{text} is too large for a number")
+    return value
 
 
 def _build(kind: Any, value: Any, path: str) -> Any:

@@ -51,12 +51,13 @@ def require(manifest: Manifest) -> None:
             found = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             raise LoadError(
-                f"{who} requires {package} {built}, which is not installed; install it with `pip install {package}=={built}`"
+                f"{who} requires {package} {built}, which is not installed; "
+                f"install it with `pip install {package}=={built}`"
             ) from None
         if _release(found)[0] != _release(built)[0] or _release(found) < _release(built):
             raise LoadError(
-                f"{who} was built with {package} {built} and found {found} (allowed: from {built}, same major version); "
-                f"install {package}=={built} or rebuild the archive"
+                f"{who} was built with {package} {built} and found {found} "
+                f"(allowed: from {built}, same major version); install {package}=={built} or rebuild the archive"
             )
 
 

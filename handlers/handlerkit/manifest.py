@@ -149,5 +149,6 @@ def read(directory: Path) -> Manifest:
     try:
         text = path.read_bytes()
     except OSError as error:
-        raise LoadError(f"{path}: {error.strerror}; the archive is incomplete, rebuild it with `marline build`") from error
+        sentence = f"{path}: {error.strerror}; the archive is incomplete, rebuild it with `marline build`"
+        raise LoadError(sentence) from error
     return loads(text, str(path))

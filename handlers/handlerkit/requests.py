@@ -1,8 +1,13 @@
 """HTTP bodies to items.
 
 TorchServe hands a handler one dict per request.  With a JSON content type ``body`` is the decoded
-document; a bare ``curl -d`` is form-decoded, so that the document arrives as *names* of form fields;
-other content types arrive as bytes.  All of them mean the same question and are read as the same.
+document; other content types arrive as bytes.  All of them mean the same question and are read as the
+same.
+
+A bare ``curl -d`` is form-decoded by TorchServe before any handler sees it: ``text=...`` arrives as a
+field, and a document arrives as *names and values* of fields, put together again here.  Some of it is
+lost for good: what follows the last ``&`` without a ``=`` (so a whole document that has no ``=``), repeated
+names, and what ``+`` and ``%xx`` were.  Where that shows, the answer names the header that avoids it.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ from typing import Any
 from handlerkit.errors import RequestError
 
 MAX_ITEMS = 64
+FORM_HINT = "TorchServe reads a body without content type as a form: add -H 'Content-Type: application/json'."
 FORMS = '{"text": "..."}, a list of texts, {"instances": [...]} or raw text'
 
 
@@ -43,40 +49,59 @@ def body_of(row: Mapping[str, Any]) -> Any:
     elif "data" in row:
         raw = row["data"]
     else:
-        raw = _unform(row)
-    if isinstance(raw, bytes | bytearray):
-        try:
-            raw = bytes(raw).decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise RequestError(400, f"The body is not UTF-8 (byte {error.start}); send UTF-8 text or JSON.") from error
+        return _form_document(row)
+    return _parse(_decode(raw)) if isinstance(raw, bytes | bytearray | str) else raw
+
+
+def _decode(raw: bytes | bytearray | str) -> str:
     if isinstance(raw, str):
-        stripped = raw.strip()
-        if stripped[:1] in ("{", "["):
-            try:
-                return json.loads(stripped)
-            except json.JSONDecodeError as error:
-                raise RequestError(
-                    400, f"The body is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}."
-                ) from error
-            except RecursionError as error:
-                raise RequestError(400, "The body is nested too deeply.") from error
-        if stripped[:1] == '"' and stripped[-1:] == '"' and len(stripped) > 1:
-            try:
-                return json.loads(stripped)
-            except json.JSONDecodeError:
-                return raw  # raw text that happens to stand in quotes
         return raw
-    return raw
+    try:
+        return bytes(raw).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RequestError(400, f"The body is not UTF-8 (byte {error.start}); send UTF-8 text or JSON.") from error
 
 
-def _unform(row: Mapping[str, Any]) -> str:
-    """Put a form-decoded body together again: ``name=value`` pairs, joined by ``&``."""
-    pairs = []
-    for name, value in row.items():
-        if isinstance(value, bytes | bytearray):
-            value = bytes(value).decode("utf-8", "replace")
-        pairs.append(f"{name}={value}" if value not in ("", None) else str(name))
-    return "&".join(pairs)
+def _parse(text: str) -> Any:
+    stripped = text.strip()
+    if stripped[:1] in ("{", "["):
+        try:
+            return json.loads(stripped)
+        except json.JSONDecodeError as error:
+            raise RequestError(
+                400, f"The body is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+            ) from error
+        except ValueError as error:  # a number of more digits than Python converts
+            raise RequestError(400, "The body holds a number with too many digits.") from error
+        except RecursionError as error:
+            raise RequestError(400, "The body is nested too deeply.") from error
+    if stripped[:1] == '"' and stripped[-1:] == '"' and len(stripped) > 1:
+        try:
+            return json.loads(stripped)
+        except json.JSONDecodeError:
+            return text  # raw text that happens to stand in quotes
+    return text
+
+
+def _form_document(row: Mapping[str, Any]) -> Any:
+    if not row:
+        raise RequestError(400, f"The body is empty, or was lost on the way. {FORM_HINT}")
+    raw = _unform(row)
+    try:
+        return _parse(raw) if isinstance(raw, str) else raw
+    except RequestError as error:
+        raise RequestError(error.status, f"{error.message} {FORM_HINT}") from error
+
+
+def _unform(row: Mapping[str, Any]) -> Any:
+    """Put a form-decoded body together again: ``name=value`` pairs, joined by ``&``.
+
+    A lone field ``text`` is meant as one: ``curl -d text=...`` asks the same as ``{"text": ...}``.
+    """
+    fields = {name: _decode(v) if isinstance(v, bytes | bytearray) else v for name, v in row.items()}
+    if list(fields) == ["text"] and fields["text"] != "":
+        return fields
+    return "&".join(name if value in ("", None) else f"{name}={value}" for name, value in fields.items())
 
 
 def questions(document: Any, key: str) -> Question:
@@ -107,9 +132,15 @@ def questions(document: Any, key: str) -> Question:
 def _item(entry: Any, key: str, where: str) -> Any:
     if isinstance(entry, dict):
         if key not in entry:
-            raise RequestError(400, f'{where} has no "{key}"; found {sorted(entry)[:5]}.')
+            raise RequestError(400, f'{where} has no "{key}"; found {names(entry)}.')
         return entry[key]
     return entry
+
+
+def names(entry: Mapping[str, Any]) -> str:
+    """The first keys of an object, short enough for an error message."""
+    shown = ", ".join(repr(key)[:40] for key in sorted(entry)[:5])
+    return f"{shown}, ..." if len(entry) > 5 else shown or "an empty object"
 
 
 def text_of(item: Any, max_chars: int) -> str:
@@ -125,4 +156,8 @@ def text_of(item: Any, max_chars: int) -> str:
         raise RequestError(400, f"The text is empty; accepted: {FORMS}.")
     if len(item) > max_chars:
         raise RequestError(413, f"The text has {len(item)} characters; at most {max_chars} are allowed.")
+    try:
+        item.encode("utf-8")
+    except UnicodeEncodeError as error:  # JSON can spell half a surrogate pair
+        raise RequestError(400, f"The text is not valid Unicode (character {error.start}).") from error
     return item

@@ -42,10 +42,12 @@ class Handler:
         """
         try:
             self.load(Path(context.system_properties["model_dir"]))
-        except Exception as error:
+        except Exception as error:  # logged in one line that a server can find, whatever it is
             sentence = str(error) if isinstance(error, LoadError) else f"{type(error).__name__}: {error}"
             logging.error("%s%s", LOAD_ERROR_MARK, " ".join(sentence.split()))
-            raise
+            if isinstance(error, LoadError):
+                raise
+            raise LoadError(sentence) from error  # the one kind that TorchServe answers with
 
     def load(self, directory: Path, threads: int | None = None) -> None:
         """Load the artifact in ``directory``; ``threads`` defaults to MARLINE_THREADS, else 1."""
@@ -84,15 +86,14 @@ class Handler:
         for index, question in enumerate(asked):
             if isinstance(question, Question):
                 found = [next(answers) for _ in question.items]
-                bad = next(((i, a) for i, a in enumerate(found) if isinstance(a, RequestError)), None)
-                if bad is None:
-                    elapsed = round((time.perf_counter() - started) * 1000, 3)
-                    bodies.append(_json(question.answer([{**a, "latency_ms": elapsed} for a in found])))
-                    context.set_response_content_type(index, "application/json")
-                    continue
-                prefix = "" if question.form == "single" else f"Item {bad[0]}: "
-                question = RequestError(bad[1].status, prefix + bad[1].message)
-            bodies.append(_refuse(context, index, question))
+                document = _settle(question, found, round((time.perf_counter() - started) * 1000, 3))
+            else:
+                document = question
+            if isinstance(document, RequestError):
+                bodies.append(_refuse(context, index, document))
+            else:
+                bodies.append(_json(document))
+                context.set_response_content_type(index, "application/json")
         return bodies
 
     def _read(self, row: Mapping[str, Any]) -> Question | RequestError:
@@ -127,7 +128,7 @@ class Handler:
         """
         try:
             outputs = self.backend.run(inputs_of(rows))
-        except Exception as error:  # engines raise what they like; the batch must outlive it
+        except Exception as error:  # noqa: BLE001  engines raise what they like; the batch must outlive it
             if len(rows) > 1:
                 return [self.run_each([row], inputs_of)[0] for row in rows]
             return [_model_failure(error)]
@@ -137,16 +138,29 @@ class Handler:
         """Run inputs that have no batch dimension to split along."""
         try:
             return self.backend.run(inputs)
-        except Exception as error:  # as in run_each
+        except Exception as error:  # noqa: BLE001  as in run_each
             return _model_failure(error)
 
     def _golden_answer(self, request: Any) -> golden.Answer:
-        question = questions(request, self.item_key)
-        prepared = self.prepare(question.items)[0]
+        try:
+            prepared = self.prepare(questions(request, self.item_key).items)[0]
+        except RequestError as error:
+            prepared = error
         outputs = prepared if isinstance(prepared, RequestError) else self.compute([prepared])[0]
         if isinstance(outputs, RequestError):
             raise LoadError(f"golden request refused: {outputs.message}; rebuild the archive")
         return self.present(prepared, outputs).get("label"), outputs
+
+
+def _settle(question: Question, found: Sequence[dict[str, Any] | RequestError], elapsed_ms: float) -> Any:
+    """The document that answers a question, or the error of its first bad item."""
+    answers = []
+    for number, answer in enumerate(found):
+        if isinstance(answer, RequestError):
+            prefix = "" if question.form == "single" else f"Item {number}: "
+            return RequestError(answer.status, prefix + answer.message)
+        answers.append({**answer, "latency_ms": elapsed_ms})
+    return question.answer(answers)
 
 
 def _model_failure(error: Exception) -> RequestError:

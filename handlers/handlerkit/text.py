@@ -24,9 +24,12 @@ class Tokenizer:
         from tokenizers import Tokenizer as Engine
 
         self._engine = Engine.from_file(str(path))
+        padding = self._engine.padding or {}
         self._engine.no_padding()
         self._engine.enable_truncation(max_length)
-        self._pad = self._engine.token_to_id("[PAD]") or 0
+        # masked out, but some position embeddings are counted from it; 0 where the tokenizer has none
+        known = (padding.get("pad_id"), *(self._engine.token_to_id(token) for token in ("[PAD]", "<pad>")), 0)
+        self._pad: int = next(pad for pad in known if pad is not None)
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """Encode each text on its own."""

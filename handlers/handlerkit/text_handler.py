@@ -33,7 +33,7 @@ class TextHandler(Handler):
                 out.append(error)
         texts = [i for i, value in enumerate(out) if isinstance(value, str)]
         for i, encoded in zip(texts, self.tokenizer.encode([out[i] for i in texts]) if texts else [], strict=True):
-            out[i] = encoded
+            out[i] = encoded if encoded.ids else RequestError(400, "The text has no tokens; send words.")
         return out
 
     def compute(self, prepared: Sequence[Encoded]) -> list[Outputs | RequestError]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from handlerkit.backends.base import Backend
 from handlerkit.errors import LoadError
-from handlerkit.manifest import Manifest
 from handlerkit.machine import require
+from handlerkit.manifest import Manifest
 
 FORMATS = ("eager", "torchscript", "onnx")
 

@@ -38,5 +38,6 @@ class EagerBackend:
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """See :class:`~handlerkit.backends.base.Backend`."""
         with self._torch.inference_mode():
-            out = self._model(*(self._torch.from_numpy(np.ascontiguousarray(inputs[n])) for n in ("input_ids", "attention_mask")))
+            tensors = (self._torch.from_numpy(np.ascontiguousarray(inputs[n])) for n in ("input_ids", "attention_mask"))
+            out = self._model(*tensors)
         return {self._output: out.numpy()}

@@ -37,6 +37,8 @@ class OnnxBackend:
         if unknown := set(self._outputs) - {o.name for o in self._session.get_outputs()}:
             raise LoadError(f"{path} has no output {sorted(unknown)[0]!r} that the manifest names; rebuild the archive")
         self._inputs = [i.name for i in self._session.get_inputs()]
+        if unnamed := set(self._inputs) - {tensor.name for tensor in manifest.inputs}:
+            raise LoadError(f"{path} has an input {sorted(unnamed)[0]!r} that the manifest lacks; rebuild the archive")
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """See :class:`~handlerkit.backends.base.Backend`."""

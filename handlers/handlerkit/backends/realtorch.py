@@ -26,8 +26,11 @@ def real_torch(threads: int) -> ModuleType:
     try:
         import torch
     except ImportError as error:
-        raise LoadError("this archive needs torch, which is not installed; `pip install 'marline[build]'`, "
-                        "or serve an ONNX variant, which needs none") from error
+        raise LoadError(
+            "this archive needs torch, which is not installed; `pip install 'marline[build]'`, "
+            "or serve an ONNX variant, which needs none"
+        ) from error
     torch.set_num_threads(threads)
     torch.set_grad_enabled(False)
-    return torch
+    module: ModuleType = torch
+    return module

@@ -1,7 +1,8 @@
-"""TorchScript's type names, numbered by the archive alone and not by what the process did before.
+"""TorchScript's code, named and ordered by the archive alone and not by the process that wrote it.
 
 A type's name is its module's path; the second type of one name gets a part ``___torch_mangle_<n>``,
-where n counts over the whole life of the process.
+where n counts over the whole life of the process.  A scripted type's constants are written in the
+order of a Python set of strings, which differs from process to process.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 _CODE = re.compile(r"^code/(__torch__(?:/\w+)*)\.py$")
 _NAME = re.compile(r"__torch__(?:\.\w+)+")
 _MANGLED = re.compile(r"\.___torch_mangle_\d+")
+_CONSTANTS = re.compile(r"(?:^  \w+ : Final\[.*\n){2,}", re.MULTILINE)
 
 
 class Renaming:
@@ -39,7 +41,7 @@ class Renaming:
         """One record under its new name, with the names in it replaced."""
         if found := _CODE.match(name):
             path = self._new[found.group(1).replace("/", ".")].replace(".", "/")
-            return f"code/{path}.py", self._text(data.decode()).encode()
+            return f"code/{path}.py", _CONSTANTS.sub(_in_order, self._text(data.decode())).encode()
         return name, self._pickle(data) if name.endswith(".pkl") else data
 
     def _text(self, text: str) -> str:
@@ -73,3 +75,8 @@ class Renaming:
             out += data[position:start] + new
             position = end
         return bytes(out + data[position:])
+
+
+def _in_order(found: re.Match[str]) -> str:
+    """A type's constants sorted; they are found by name, never by position."""
+    return "".join(sorted(found.group().splitlines(keepends=True)))

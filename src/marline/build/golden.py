@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from handlerkit import codec
 from handlerkit.manifest import Golden
 from handlerkit.text import Tokenizer
-
-from marline.build.gate.exam import generated
+from marline.build.gate.questions import generated
 from marline.build.sources import ModelSource, TextSource
 from marline.errors import BuildError, SourceError
 from marline.spec.model import ModelSpec
@@ -70,4 +70,6 @@ def read(spec: ModelSpec, source: ModelSource) -> tuple[Golden, ...]:
     try:
         return tuple(codec.loads(Golden, json.dumps(entry)) for entry in json.loads(path.read_text()))
     except (json.JSONDecodeError, codec.CodecError, TypeError) as error:
-        raise SourceError(f"{path}: is not a list of golden requests ({error}); record it with `marline train {spec.name}`") from error
+        raise SourceError(
+            f"{path}: is not a list of golden requests ({error}); record it with `marline train {spec.name}`"
+        ) from error

@@ -79,7 +79,8 @@ class Schema:
                 return tagged[kinds.index(tag)]
             return {"type": "object", "properties": {"kind": {"enum": kinds}}}
         wanted = "object" if isinstance(data, dict) else None
-        return next((m for m in members if m.get("type") == wanted), members[0] if len(members) == 1 else {"anyOf": members})
+        union = members[0] if len(members) == 1 else {"anyOf": members}
+        return next((m for m in members if m.get("type") == wanted), union)
 
 
 def _describe(schema: dict[str, Any]) -> str:

@@ -43,7 +43,8 @@ def _all_problems(kind: type[BaseModel], document: Document, error: ValidationEr
             if not any(path[: len(old)] == old or old[: len(path)] == path for old in reported):
                 problems.append((document.lines.get(path, 0), f"{document.where(path)}: {sentence}"))
         reported += [path for path, _ in found]
-        if not any([_take_out(schema, data, path) for path, _ in found]):
+        taken = [_take_out(schema, data, path) for path, _ in found]
+        if not any(taken):
             break
         try:
             kind.model_validate(data)

@@ -14,7 +14,7 @@ class Gates(Strict):
     max_bound_points: float = Field(default=1.5, ge=0, le=100, description="Largest one-sided 95 % paired upper bound of that drop, in percentage points.")
     min_agreement: float = Field(default=0.97, ge=0, le=1, description="Smallest share of items with the reference's top-1 answer.")
     max_abs: float = Field(default=2.0, gt=0, description="Largest absolute difference of any output from the reference's.")
-    min_cosine: float = Field(default=0.97, ge=-1, le=1, description="Smallest cosine between an item's outputs and the reference's, 1st percentile over items.")
+    min_cosine: float = Field(default=0.97, ge=-1, le=1, description="Smallest cosine between all outputs and the reference's.")
     min_sqnr_db: float = Field(default=12.0, description="Smallest signal-to-quantization-noise ratio of the outputs over all items, in dB.")
     max_flip_share: float = Field(default=0.01, ge=0, le=1, description="Largest share of items whose label changes when batched with strangers and padding.")
     max_batch_drift: float = Field(default=1.0, gt=0, description="Largest absolute difference of any output between solo and batched with strangers.")
@@ -27,8 +27,9 @@ class Gates(Strict):
 LIMITS = tuple(name for name in Gates.model_fields if name != "reason")
 
 BUILT_IN: dict[str, dict[str, float]] = {
-    # Post-training static int8 in torch loses more than ONNX Runtime's on encoders of this size.
-    "torch-int8-static": {"max_drop_points": 1.5, "max_bound_points": 2.5, "min_sqnr_db": 8.0, "min_cosine": 0.9},
+    # Post-training static int8 in torch loses more than ONNX Runtime's on encoders of this size; the
+    # bound on the drop stays that of all variants.
+    "torch-int8-static": {"max_drop_points": 1.5, "min_sqnr_db": 8.0, "min_cosine": 0.9},
 }
 
 

@@ -58,7 +58,10 @@ class Data(Strict):
 
     reader: Literal["vader-movie-reviews"]
     source: PyPISource
-    neutral_margin: float = Field(default=0.5, ge=0, description="Ratings within +-this are too unclear to be right or wrong: not in gate and test.")
+    neutral_margin: float = Field(
+        default=0.5, ge=0,
+        description="Ratings within +-this are too unclear to be right or wrong: not in gate and test.",
+    )
     shares: dict[Literal["train", "calibration", "gate", "test"], Share]
 
     @model_validator(mode="after")
@@ -66,9 +69,8 @@ class Data(Strict):
         total = sum(self.shares.values())
         if set(self.shares) != set(SPLITS) or abs(total - 1) > 1e-9:
             found = ", ".join(self.shares) or "none"
-            raise BrokenRules(
-                [(("shares",), f"{found} with the sum {total:g} is not allowed; allowed: each of {', '.join(SPLITS)}, with the sum 1")]
-            )
+            sentence = f"{found} with the sum {total:g}; allowed: each of {', '.join(SPLITS)}, with the sum 1"
+            raise BrokenRules([(("shares",), sentence)])
         return self
 
 
@@ -111,7 +113,9 @@ class TensorSpec(Strict):
     name: str
     dtype: Literal["float32", "float64", "float16", "int64", "int32", "uint8", "bool"]
     shape: list[Dimension]
-    example: float | None = Field(default=None, description="The one value of this input in generated examples; a wave if absent.")
+    example: float | None = Field(
+        default=None, description="The one value of this input in generated examples; a wave if absent."
+    )
 
 
 class InferenceParameters(Strict):
@@ -132,7 +136,9 @@ class VariantSpec(Strict):
 
     required: bool = Field(default=False, description="A failure of this variant fails the build.")
     gates: GateOverrides = GateOverrides()
-    golden_atol: float = Field(default=0.05, gt=0, description="Largest difference of a golden output from the reference's record.")
+    golden_atol: float = Field(
+        default=0.05, gt=0, description="Largest difference of a golden output from the reference's record."
+    )
     inference_parameters: InferenceOverrides = InferenceOverrides()
 
 
@@ -150,8 +156,8 @@ class Serving(Strict):
     @model_validator(mode="after")
     def _workers_ordered(self) -> Serving:
         if self.min_workers > self.max_workers:
-            sentence = f"{self.min_workers} is greater than max_workers {self.max_workers}; allowed: min_workers <= max_workers"
-            raise BrokenRules([(("min_workers",), sentence)])
+            sentence = f"{self.min_workers} is greater than max_workers {self.max_workers}"
+            raise BrokenRules([(("min_workers",), f"{sentence}; allowed: min_workers <= max_workers")])
         return self
 
 
@@ -159,23 +165,32 @@ class ModelSpec(Strict):
     """One model: source, data, variants, gates, serving."""
 
     name: str = Field(pattern=NAME_PATTERN, examples=["sentiment"], description="Path segment in /predictions/<name>.")
-    version: str = Field(pattern=SEMVER_PATTERN, examples=["1.0.0"], description="Semver; raise it whenever anything below changes.")
+    version: str = Field(
+        pattern=SEMVER_PATTERN, examples=["1.0.0"], description="Semver; raise it whenever anything below changes."
+    )
     task: Literal["text-classification", "embedding", "tensor"]
     description: str = ""
     licence: str = Field(min_length=1, examples=["Apache-2.0"], description="SPDX id of the weights' licence.")
     source: Source
-    head: Literal["mean-linear", "mean-normalize", "native"] | None = Field(default=None, description="Head of a text model.")
+    head: Literal["mean-linear", "mean-normalize", "native"] | None = Field(
+        default=None, description="Head of a text model."
+    )
     trained: Input | None = Field(default=None, description="Head and low-rank updates made by `marline train`.")
     calibration: Input | None = Field(default=None, description="Activation ranges made by `marline train`.")
-    golden: Input | None = Field(default=None, description="Golden requests with the reference's answers, made by `marline train`.")
-    golden_texts: list[str] = Field(default_factory=list, description="Texts of the golden requests of a text model; clear cases, no strangers' data.")
-    labels: list[str] = []
+    golden: Input | None = Field(
+        default=None, description="Golden requests with the reference's answers, made by `marline train`."
+    )
+    golden_texts: list[str] = Field(
+        default_factory=list,
+        description="Texts of the golden requests of a text model; clear cases, no strangers' data.",
+    )
+    labels: list[str] = Field(default_factory=list, description="In the order of the model's outputs.")
     data: Data | None = None
     training: Training | None = None
     inputs: list[TensorSpec] = Field(default_factory=list, description="Inputs of a bring-your-own model.")
     outputs: list[TensorSpec] = Field(default_factory=list, description="Outputs of a bring-your-own model.")
     submodule: str | None = Field(
-        default=None, pattern=r"^\w+(\.\w+)*$", description="Part of a brought TorchScript module to serve in its place."
+        default=None, pattern=r"^\w+(\.\w+)*$", description="Part of a brought TorchScript module to serve alone."
     )
     inference_parameters: InferenceParameters = InferenceParameters()
     variants: dict[str, VariantSpec] = Field(min_length=1)
@@ -191,9 +206,13 @@ class ModelSpec(Strict):
         return self.variants[variant].gates.over(variant)
 
     def inference(self, variant: str) -> dict[str, Any]:
-        """The handler's parameters for a variant, the head included."""
+        """The handler's parameters for a variant, the head included.
+
+        A variant whose answers depend on the batch computes one text at a time unless it says otherwise.
+        """
         own = self.variants[variant].inference_parameters.written
-        return {**self.inference_parameters.model_dump(), **own, "head": self.head}
+        derived = {} if VARIANTS[variant].batch_invariant else {"max_group": 1}
+        return {**self.inference_parameters.model_dump(), **derived, **own, "head": self.head}
 
     @model_validator(mode="after")
     def _cross_field_rules(self) -> ModelSpec:

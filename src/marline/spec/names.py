@@ -7,22 +7,32 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class VariantKind:
-    """What a variant's name promises: its artifact format, and the CPU flags it cannot do without."""
+    """What a variant's name promises.
+
+    Attributes:
+        format: the artifact's format, which decides the backend.
+        cpu_flags: CPU flags without which its numbers are not right.
+        portable: right on every CPU.
+        calibrated: needs activation ranges from `marline train`.
+        batch_invariant: an answer does not depend on what else is in the batch.  Dynamic int8 scales
+            activations over the whole batch, so such a variant is served one text at a time.
+    """
 
     format: str
     cpu_flags: tuple[str, ...] = ()
     portable: bool = True
     calibrated: bool = False
+    batch_invariant: bool = True
 
 
 VARIANTS: dict[str, VariantKind] = {
     "eager-fp32": VariantKind("eager"),
     "torchscript-fp32": VariantKind("torchscript"),
-    "torch-int8": VariantKind("torchscript"),
+    "torch-int8": VariantKind("torchscript", batch_invariant=False),
     "torch-int8-static": VariantKind("torchscript", calibrated=True),
     "onnx-fp32": VariantKind("onnx"),
-    "onnx-int8": VariantKind("onnx"),
-    "onnx-int8-vnni": VariantKind("onnx", cpu_flags=("avx512_vnni",), portable=False),
+    "onnx-int8": VariantKind("onnx", batch_invariant=False),
+    "onnx-int8-vnni": VariantKind("onnx", cpu_flags=("avx512_vnni",), portable=False, batch_invariant=False),
     "onnx-int8-static": VariantKind("onnx", calibrated=True),
 }
 FORMATS = ("eager", "torchscript", "onnx")

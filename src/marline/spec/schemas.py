@@ -21,7 +21,8 @@ def schemas() -> dict[str, str]:
 
 def stale(directory: Path = SCHEMAS_DIR) -> list[str]:
     """Names of schema files that are missing or differ from the types."""
-    return [n for n, text in schemas().items() if not (directory / n).is_file() or (directory / n).read_text(encoding="utf-8") != text]
+    found = {path.name: path.read_text(encoding="utf-8") for path in directory.glob("*.schema.json")}
+    return [name for name, text in schemas().items() if found.get(name) != text]
 
 
 def write(directory: Path = SCHEMAS_DIR) -> list[Path]:

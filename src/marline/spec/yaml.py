@@ -60,7 +60,7 @@ class Document:
         while known and known not in self.lines:
             known = known[:-1]
         line = f":{self.lines[known]}" if known else ""
-        return f"{self.path}{line}: {'.'.join(parts)}"
+        return f"{self.path}{line}: {_dotted(parts)}"
 
 
 def read_yaml(path: Path) -> Document:
@@ -76,7 +76,7 @@ def read_yaml(path: Path) -> Document:
         raise SpecError([f"{path}: cannot be read ({error.strerror}); check the path"]) from error
     except UnicodeDecodeError as error:
         raise SpecError([f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8"]) from error
-    except (yaml.YAMLError, ValueError) as error:  # PyYAML lets chr() raise for "\UFFFFFFFF"
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # chr() raises for "\UFFFFFFFF"
         raise SpecError([f"{path}{_line(error)}: is not valid YAML: {_reason(error)}"]) from error
     except RecursionError as error:
         raise SpecError([f"{path}: is nested deeper than {MAX_DEPTH} levels; flatten it"]) from error
@@ -145,7 +145,12 @@ class _Builder:
 
     def _refuse(self, node: yaml.Node | None, at: tuple[str, ...], sentence: str) -> None:
         line = node.start_mark.line + 1 if node else self.lines.get(at, 1)
-        self.problems.append(f"{self.path}:{line}: {'.'.join(at)}: {sentence}")
+        self.problems.append(f"{self.path}:{line}: {_dotted(at)}: {sentence}")
+
+
+def _dotted(path: Sequence[str]) -> str:
+    """The path on one line, whatever its keys hold."""
+    return ".".join(part if part.isprintable() else repr(part) for part in path)
 
 
 def _tag_name(node: yaml.Node) -> str:

@@ -16,7 +16,7 @@ class Difference:
 
     Attributes:
         max_abs: largest absolute difference of any number.
-        cosine: 1st percentile over items of the cosine between the two output vectors.
+        cosine: between all numbers of the one and all numbers of the other.
         sqnr_db: 10 log10(power of the reference / power of the difference), over all items; 200 for none.
         agreement: share of items with the same answer.
         disagreeing: indices of the others.
@@ -47,7 +47,7 @@ def compare(reference: Outputs, found: Outputs, task: str, max_abs: float) -> Di
     sqnr = 200.0 if noise == 0 else min(200.0, 10 * float(np.log10(max(float(np.sum(a**2)), 1e-300) / noise)))
     return Difference(
         max_abs=float(gap.max(initial=0.0)) if np.isfinite(b).all() else float("inf"),
-        cosine=float(np.percentile(_cosines(a, b), 1)),
+        cosine=_cosine(a, b),
         sqnr_db=sqnr if np.isfinite(sqnr) else -200.0,
         agreement=float(same.mean()),
         disagreeing=tuple(int(i) for i in np.flatnonzero(~same)),
@@ -68,8 +68,9 @@ def _nearest(rows: Outputs) -> npt.NDArray[np.intp]:
     return np.asarray(similar.argmax(1))
 
 
-def _cosines(a: Outputs, b: Outputs) -> Outputs:
-    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    both_zero = (np.abs(a).max(axis=1) == 0) & (np.abs(b).max(axis=1) == 0)
-    dots = np.sum(a * b, axis=1)
-    return np.where(both_zero, 1.0, dots / np.where(lengths == 0, 1.0, lengths))
+def _cosine(a: Outputs, b: Outputs) -> float:
+    """One number for the whole run: two logits near zero have no direction worth comparing."""
+    lengths = float(np.linalg.norm(a) * np.linalg.norm(b))
+    if lengths == 0:
+        return 1.0 if np.array_equal(a, b) else 0.0
+    return float(np.sum(a * b)) / lengths

@@ -1,4 +1,7 @@
-"""The questions the gate asks: token ids or tensors, the same for every variant of a run."""
+"""The questions the gate asks, the same for every variant of a run.
+
+Imports no engine: a variant's memory is measured in a process that has only loaded that variant.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from handlerkit.text import Tokenizer
-
-from marline.build.data import load_split
-from marline.build.sources import TextSource
-from marline.build.variants.base import declared_tensors
-from marline.errors import BuildError
-from marline.spec.model import ModelSpec, TensorSpec
 
 BATCH = 8
-TENSOR_EXAMPLES = 64
 Inputs = dict[str, npt.NDArray[np.generic]]
 
 
@@ -25,9 +20,8 @@ class Exam:
 
     Attributes:
         gate, test: one input set per item, unpadded, batch size 1.
-        strangers: item indices of ``gate``, in groups of ``BATCH`` that have nothing in common.
         gate_labels, test_labels: index of the right label per item; empty where there is none.
-        pad: token id for padding.
+        strangers: item indices of ``gate``, in groups of ``BATCH`` that have nothing in common.
     """
 
     gate: list[Inputs]
@@ -35,43 +29,6 @@ class Exam:
     gate_labels: list[int] = field(default_factory=list)
     test_labels: list[int] = field(default_factory=list)
     strangers: list[list[int]] = field(default_factory=list)
-
-
-def text_exam(spec: ModelSpec, text: TextSource) -> Exam:
-    """Gate and test split of the spec's data, tokenized; strangers by a fixed shuffle."""
-    if spec.data is None:
-        raise BuildError(f"{spec.name}: has no `data:`, so the gate has no questions; add it to the spec")
-    tokenizer = Tokenizer(text.tokenizer, spec.inference_parameters.max_length)
-    gate, test = load_split(spec.data, "gate"), load_split(spec.data, "test")
-    order = np.random.default_rng(0).permutation(len(gate)).tolist()
-    labelled = spec.task == "text-classification"
-    return Exam(
-        gate=[tokenizer.pad([e.ids]) for e in tokenizer.encode([i.text for i in gate])],
-        test=[tokenizer.pad([e.ids]) for e in tokenizer.encode([i.text for i in test])] if labelled else [],
-        gate_labels=[i.label for i in gate] if labelled else [],
-        test_labels=[i.label for i in test] if labelled else [],
-        strangers=[order[i : i + BATCH] for i in range(0, len(order), BATCH)],
-    )
-
-
-def tensor_exam(spec: ModelSpec) -> Exam:
-    """Generated inputs at changing phases and sizes; a tensor model's batch is its own affair."""
-    return Exam(gate=[generated(spec.inputs, number) for number in range(TENSOR_EXAMPLES)], test=[])
-
-
-def generated(specs: list[TensorSpec], number: int) -> Inputs:
-    """Example ``number`` for the declared inputs: the spec's ``example`` value, or a wave.
-
-    The wave has a frequency of its own per example, amplitude 0.5 and no randomness, so that every
-    machine asks the same.
-    """
-    out: Inputs = {}
-    for spec, tensor in zip(specs, declared_tensors(specs), strict=True):
-        shape = tuple(d if isinstance(d, int) else d.min + number % (min(d.max, d.min + 7) - d.min + 1) for d in tensor.shape)
-        size = int(np.prod(shape, dtype=np.int64))
-        values = np.full(size, spec.example) if spec.example is not None else 0.5 * np.sin(np.arange(size) * 0.01 * (number + 1))
-        out[spec.name] = values.reshape(shape).astype(spec.dtype)
-    return out
 
 
 def padded(inputs: list[Inputs]) -> Inputs:

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from handlerkit.backends.base import Backend
 
+from handlerkit.backends.base import Backend
 from marline.build.gate.exam import BATCH, Inputs, padded
 from marline.build.gate.stats import median_interval
 
@@ -70,11 +70,17 @@ def _timed(backend: Backend, inputs: Inputs) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def _speed(own: list[list[float]], reference: list[list[float]], own_batch: list[float], reference_batch: list[float]) -> Speed:
+def _speed(
+    own: list[list[float]], reference: list[list[float]], own_batch: list[float], reference_batch: list[float]
+) -> Speed:
     times, others = np.concatenate(own), np.concatenate(reference)
-    ratio, low, high = median_interval([float(np.median(r) / np.median(o)) for o, r in zip(own, reference, strict=True)])
+    ratio, low, high = median_interval(
+        [float(np.median(r) / np.median(o)) for o, r in zip(own, reference, strict=True)]
+    )
     # without batches, throughput is that of single questions
-    pairs = list(zip(own_batch, reference_batch, strict=True)) or [(sum(o), sum(r)) for o, r in zip(own, reference, strict=True)]
+    pairs = list(zip(own_batch, reference_batch, strict=True)) or [
+        (sum(o), sum(r)) for o, r in zip(own, reference, strict=True)
+    ]
     return Speed(
         p50_ms=float(np.median(times)),
         p95_ms=float(np.percentile(times, 95)),

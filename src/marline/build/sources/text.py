@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from handlerkit.backends.text_model import TextModel
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from handlerkit.backends.text_model import TextModel
 from marline.build.sources.resolve import ModelSource
 from marline.errors import SourceError
 from marline.spec.model import ModelSpec
@@ -53,13 +53,17 @@ def load_text_source(spec: ModelSpec, source: ModelSource, trained: Path | None 
     folder = source.path
     for name in ("config.json", "model.safetensors", "tokenizer.json"):
         if not (folder / name).is_file():
-            raise SourceError(f"{folder}: has no {name}; a text model's source needs config.json, model.safetensors and tokenizer.json")
+            raise SourceError(
+                f"{folder}: has no {name}; a text model's source needs config.json, model.safetensors and tokenizer.json"
+            )
     config = _essential(json.loads((folder / "config.json").read_text()))
     classes = max(1, len(spec.labels))
     try:
         found = load_file(folder / "model.safetensors")
     except SafetensorError as error:
-        raise SourceError(f"{folder / 'model.safetensors'}: is not a safetensors file ({error}); fetch it again") from error
+        raise SourceError(
+            f"{folder / 'model.safetensors'}: is not a safetensors file ({error}); fetch it again"
+        ) from error
     assert spec.head is not None
     skeleton = TextModel(config, spec.head, classes).state_dict()
     weights: dict[str, Array] = {}
@@ -76,7 +80,10 @@ def load_text_source(spec: ModelSpec, source: ModelSource, trained: Path | None 
     if spec.head == "mean-linear":
         path = trained or (source.input(spec.trained.file) if spec.trained else None)
         if path is None:
-            weights |= {"head.weight": np.zeros((classes, config["hidden_size"]), np.float32), "head.bias": np.zeros(classes, np.float32)}
+            weights |= {
+                "head.weight": np.zeros((classes, config["hidden_size"]), np.float32),
+                "head.bias": np.zeros(classes, np.float32),
+            }
         else:
             weights = merge(weights, load_file(path), path)
     return TextSource(config, folder / "tokenizer.json", weights, spec.head, classes)
@@ -106,4 +113,6 @@ def merge(weights: dict[str, Array], trained: dict[str, Array], path: Path) -> d
 
 def _essential(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration without what only describes where it came from."""
-    return {k: v for k, v in config.items() if k not in ("_name_or_path", "transformers_version", "torch_dtype", "dtype")}
+    return {
+        k: v for k, v in config.items() if k not in ("_name_or_path", "transformers_version", "torch_dtype", "dtype")
+    }

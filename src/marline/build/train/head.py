@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from handlerkit.backends.text_model import TextModel
-from handlerkit.text import Tokenizer
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
+from handlerkit.backends.text_model import TextModel
+from handlerkit.text import Tokenizer
 from marline.build.data import Item
 from marline.build.sources import TextSource
 from marline.build.train.lora import wrap
@@ -45,7 +45,11 @@ def train_head(
     rows = [e.ids for e in tokenizer.encode([item.text for item in items])]
     wanted = torch.sigmoid(settings.rating_temperature * torch.tensor([item.rating for item in items]))
     groups = [
-        {"params": [p for u in updates.values() for p in (u.a, u.b)], "peak": settings.learning_rate, "weight_decay": 0.01},
+        {
+            "params": [p for u in updates.values() for p in (u.a, u.b)],
+            "peak": settings.learning_rate,
+            "weight_decay": 0.01,
+        },
         {"params": list(model.head.parameters()), "peak": 2 * settings.learning_rate, "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)

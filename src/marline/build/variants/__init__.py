@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import importlib
+from types import ModuleType
 
 from marline.build.variants.base import Built, Context
 from marline.errors import BuildError
 from marline.spec.names import VARIANTS
+
+
+def variant_module(variant: str) -> ModuleType:
+    """The module that builds a variant (``build``) and perhaps calibrates it (``calibrate``)."""
+    return importlib.import_module(f"marline.build.variants.{variant.replace('-', '_')}")
 
 
 def build_variant(context: Context) -> Built:
@@ -15,14 +21,13 @@ def build_variant(context: Context) -> Built:
     Raises:
         BuildError: when the artifact would not be what its name says.
     """
-    module = importlib.import_module(f"marline.build.variants.{context.variant.replace('-', '_')}")
     kind = VARIANTS[context.variant]
     if kind.calibrated and not context.calibration:
         raise BuildError(
             f"{context.spec.name} {context.variant}: the calibration file has no section for it; run `marline train {context.spec.name}`"
         )
-    built: Built = module.build(context)
+    built: Built = variant_module(context.variant).build(context)
     return built
 
 
-__all__ = ["Built", "Context", "build_variant"]
+__all__ = ["Built", "Context", "build_variant", "variant_module"]

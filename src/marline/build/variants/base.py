@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from handlerkit.manifest import Dim, Tensor
-
 from marline.build.sources import ModelSource, TextSource
 from marline.spec.model import ModelSpec, TensorSpec
 

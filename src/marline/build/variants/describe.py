@@ -7,7 +7,6 @@ import importlib.metadata
 from pathlib import Path
 
 from handlerkit.manifest import HANDLER_CONTRACT, SCHEMA_VERSION, File, Golden, Manifest, Requirements
-
 from marline.build.sources.cache import sha256_of
 from marline.build.variants.base import Built, Context, declared_tensors, text_tensors
 from marline.spec.names import VARIANTS

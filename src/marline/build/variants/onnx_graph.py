@@ -35,8 +35,15 @@ def exported(context: Context) -> Path:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            model, example(*EXAMPLE), str(target), input_names=["input_ids", "attention_mask"], output_names=[output],
-            dynamic_axes=axes, opset_version=OPSET, dynamo=False, do_constant_folding=True,
+            model,
+            example(*EXAMPLE),
+            str(target),
+            input_names=["input_ids", "attention_mask"],
+            output_names=[output],
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+            do_constant_folding=True,
         )
     _anonymous(target)
     return target
@@ -66,7 +73,12 @@ def fused(context: Context, attention: bool = True) -> tuple[Path, dict[str, int
             options.enable_bias_skip_layer_norm = options.enable_bias_gelu = False
         logging.getLogger("onnxruntime.transformers").setLevel(logging.ERROR)
         model = optimizer.optimize_model(
-            str(exported(context)), "bert", num_heads=heads(config), hidden_size=hidden(config), optimization_options=options, opt_level=0
+            str(exported(context)),
+            "bert",
+            num_heads=heads(config),
+            hidden_size=hidden(config),
+            optimization_options=options,
+            opt_level=0,
         )
         # shapes inferred before fusion are stale and mislead the quantizers
         del model.model.graph.value_info[:]
@@ -95,7 +107,9 @@ def check(context: Context, found: dict[str, int], expected: int) -> None:
 
 def counts(path: Path) -> dict[str, int]:
     """Nodes by operator."""
-    return dict(sorted(Counter(node.op_type for node in onnx.load(str(path), load_external_data=False).graph.node).items()))
+    return dict(
+        sorted(Counter(node.op_type for node in onnx.load(str(path), load_external_data=False).graph.node).items())
+    )
 
 
 def heads(config: dict[str, Any]) -> int:

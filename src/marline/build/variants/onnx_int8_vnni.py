@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from onnxruntime.quantization import QuantType
 
+from marline.build.gate.exam import Inputs
 from marline.build.variants.base import Built, Context
-from marline.build.variants.onnx_dynamic import build_dynamic
+from marline.build.variants.onnx_dynamic import build_dynamic, calibrate_dynamic
 
 
 def build(context: Context) -> Built:
@@ -21,3 +24,8 @@ def build_exact_twin(context: Context) -> Built:
     twin where the CPU lacks VNNI, so that quality belongs to the artifact and not to the machine.
     """
     return build_dynamic(context, reduce_range=False, weights=QuantType.QUInt8)
+
+
+def calibrate(context: Context, rows: list[Inputs]) -> dict[str, Any]:
+    """Measured through the exact twin, so that every machine measures what VNNI computes."""
+    return calibrate_dynamic(context, rows, reduce_range=False, weights=QuantType.QUInt8)

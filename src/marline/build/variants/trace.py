@@ -44,5 +44,7 @@ def trace_text(module: nn.Module, target: Path, name: str) -> None:
                 reason = str(error).strip().splitlines()[-1]
                 raise BuildError(f"{name}: the trace does not work for shape {shape}: {reason}") from error
             if not distance < 1e-3:
-                raise BuildError(f"{name}: the trace differs from the module by {distance:.3g} at shape {shape}; it holds a constant of the example")
+                raise BuildError(
+                    f"{name}: the trace differs from the module by {distance:.3g} at shape {shape}; it holds a constant of the example"
+                )
         torch.jit.save(traced, str(target))

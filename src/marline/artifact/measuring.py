@@ -1,0 +1,83 @@
+"""Evidence for another machine: existing archives, unpacked, examined and timed; no byte of them changes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from handlerkit.machine import cpu_flags
+from handlerkit.serving import Handler
+
+from marline.artifact import atomic
+from marline.artifact.judging import answers_of, load_handlers, measure
+from marline.artifact.pipeline import evidence
+from marline.artifact.store import Store
+from marline.build import machine, report
+from marline.build.gate.quality import Answers
+from marline.build.gate.questions import tensor_exam, text_exam
+from marline.build.report_html import render
+from marline.build.sources import load_text_source, resolve
+from marline.errors import BuildError, GateError, StoreError
+from marline.spec.compat import installed_versions
+from marline.spec.model import ModelSpec
+from marline.spec.names import VARIANTS
+
+
+def measure_model(spec: ModelSpec, base: Path, store: Store, say: Callable[[str], None]) -> dict[str, Any]:
+    """Measure every published variant that this CPU can run, and write its evidence.
+
+    Args:
+        spec: the spec the archives were built from.
+        base: the folder the spec lies in.
+        store: where the archives are.
+        say: called with lines of progress.
+
+    Returns:
+        The version's report with this machine's measurements.
+
+    Raises:
+        StoreError: when the version is not there or has no report.
+        GateError: when no variant is eligible on this CPU class.
+    """
+    document = store.report(spec.name, spec.version)
+    if document is None:
+        raise StoreError(f"{store.root}: {spec.name} {spec.version} has no report; run `marline build {spec.name}`")
+    source = resolve(spec, base)
+    exam = tensor_exam(spec) if spec.task == "tensor" else text_exam(spec, load_text_source(spec, source))
+    here = [n for n in store.variants(spec.name, spec.version) if set(VARIANTS[n].cpu_flags) <= cpu_flags()]
+    about = machine.describe()
+    entries = {
+        name: {k: v for k, v in entry.items() if k not in report.SPEED_KEYS} | {"eligible": False}
+        for name, entry in document["variants"].items()
+    }
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marline-measure-")))
+        unpacked = {n: stack.enter_context(store.unpacked(spec.name, spec.version, n)) for n in here}
+        found = answers_of(unpacked, exam, scratch, say)
+        handlers = {}
+        for name, handler in load_handlers(spec.task, unpacked).items():
+            answered = found[name]
+            if isinstance(handler, Handler) and isinstance(answered, Answers):
+                handlers[name] = handler
+            else:
+                say(f"{name}: {handler if not isinstance(handler, Handler) else answered}")
+        if spec.reference not in handlers:
+            raise BuildError(f"{spec.name} {spec.version}: the reference {spec.reference} does not run here, nothing can be compared with it")
+        say(f"timing {len(handlers)} variants in interleaved rounds, one thread")
+        measure(spec, handlers, {n: a for n, a in found.items() if isinstance(a, Answers)}, exam, entries)
+    portable = {name for name in entries if VARIANTS[name].portable}
+    document |= {
+        "cpu_class": about["cpu_class"], "machine": about, "versions": installed_versions(), "variants": entries,
+        "default_variant": report.default_variant(entries), "default_portable": report.default_variant(entries, portable),
+    }
+    for name in handlers:
+        store.write_evidence(spec.name, spec.version, name, about["cpu_class"], evidence(document, entries[name]))
+    folder = store.directory(spec.name, spec.version)
+    atomic.write_json(folder / "report.json", document)
+    atomic.write_text(folder / "report.html", render(document))
+    if document["default_variant"] is None:
+        raise GateError(f"{spec.name} {spec.version}: no variant is eligible on CPU class {about['cpu_class']}; see {folder / 'report.html'}")
+    return document

@@ -1,0 +1,54 @@
+"""Options that several verbs share, and how progress is shown."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+from marline.artifact.store import Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def store_option(function: F) -> F:
+    """``--store``: where archives are."""
+    return click.option(
+        "--store",
+        "store_root",
+        type=click.Path(path_type=Path),
+        default=Path("model_store"),
+        envvar="MARLINE_STORE",
+        show_default=True,
+        show_envvar=True,
+        help="Folder of archives.",
+    )(function)
+
+
+def strict_option(function: F) -> F:
+    """``--strict``: warnings are errors."""
+    return click.option("--strict", is_flag=True, help="An unproven combination of versions is an error.")(function)
+
+
+def opened(root: Path) -> Store:
+    """The store at ``root``."""
+    return Store(root)
+
+
+def progress() -> Callable[[str], None]:
+    """A function that prints lines of progress to standard error, each with the seconds since the start."""
+    console, started = Console(stderr=True, highlight=False), time.monotonic()
+
+    def say(line: str) -> None:
+        seconds = time.monotonic() - started
+        if sys.stderr.isatty():
+            console.print(f"[dim]{seconds:6.1f}s[/dim]  {line}", markup=True)
+        else:
+            print(f"{seconds:6.1f}s  {line}", file=sys.stderr, flush=True)
+
+    return say
