@@ -84,12 +84,8 @@ def _build(kind: Any, value: Any, path: str) -> Any:
             raise CodecError(f"{path}: expected an object, found {_name(value)}")
         return {key: _build(args[1], item, f"{path}.{key}") for key, item in value.items()}
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind is type(None):
-        matches = value is None
-    else:
-        matches = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
-    if not matches:
+        return _finite(str(value))
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise CodecError(f"{path}: expected {getattr(kind, '__name__', kind)}, found {_name(value)}")
     return value
 

@@ -4,15 +4,18 @@ TorchServe hands a handler one dict per request.  With a JSON content type ``bod
 document; other content types arrive as bytes.  All of them mean the same question and are read as the
 same.
 
-A bare ``curl -d`` is form-decoded by TorchServe before any handler sees it: ``text=...`` arrives as a
-field, and a document arrives as *names and values* of fields, put together again here.  Some of it is
-lost for good: what follows the last ``&`` without a ``=`` (so a whole document that has no ``=``), repeated
-names, and what ``+`` and ``%xx`` were.  Where that shows, the answer names the header that avoids it.
+A bare ``curl -d`` says that it sends a form.  Under `marline serve` its body arrives as it was sent: a
+document, raw text, or a form field ``text=...``.  A stock TorchServe form-decodes it before any handler
+sees it: ``text=...`` arrives as a field, and a document as *names and values* of fields, put together
+again here.  Some of it is lost for good then: what follows the last ``&`` without a ``=`` (so a whole
+document that has no ``=``), repeated names, and what ``+`` and ``%xx`` were.  Where that shows, the answer
+names the header that avoids it.
 """
 
 from __future__ import annotations
 
 import json
+import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -75,6 +78,8 @@ def _parse(text: str) -> Any:
             raise RequestError(400, "The body holds a number with too many digits.") from error
         except RecursionError as error:
             raise RequestError(400, "The body is nested too deeply.") from error
+    if text.startswith("text=") and "\n" not in stripped:
+        return {"text": urllib.parse.unquote_plus(stripped.removeprefix("text="))}
     if stripped[:1] == '"' and stripped[-1:] == '"' and len(stripped) > 1:
         try:
             return json.loads(stripped)

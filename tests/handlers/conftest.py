@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
+
 from handlerkit import manifest as manifests
 from handlerkit.manifest import Dim, File, Golden, Manifest, Requirements, Source, Tensor
-from onnx import TensorProto, helper, numpy_helper
 
 WORDS = ["[PAD]", "[UNK]", "good", "bad", "film", "boom", "inf"]
 # logits are the masked mean of these rows: (negative, positive)

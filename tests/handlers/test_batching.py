@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from handlerkit.batching import groups
 from hypothesis import given
 from hypothesis import strategies as st
+
+from handlerkit.batching import groups
 
 LENGTHS = st.lists(st.integers(1, 512), max_size=60)
 ITEMS = st.integers(1, 16)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from embedding import Embedding
 from handlerkit.text import Encoded
 

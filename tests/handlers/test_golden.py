@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from handlerkit import golden
 from handlerkit.errors import LoadError
 from handlerkit.manifest import Golden
@@ -41,7 +42,7 @@ def test_check_counts_and_stops_at_the_first_wrong_answer():
         return request, {}
 
     records = (Golden("a", "a", {}), Golden("b", "x", {}), Golden("c", "c", {}))
-    with pytest.raises(LoadError, match="tiny 1.0.0-onnx-fp32: golden request 1 answered wrongly: label 'b' instead of 'x'"):
+    with pytest.raises(LoadError, match=r"tiny 1\.0\.0-onnx-fp32: golden request 1 answered wrongly: label 'b' instead of 'x'"):
         golden.check(manifest(golden=records), answer)
     assert asked == ["a", "b"]
     assert golden.check(manifest(golden=records[::2]), answer) == 2

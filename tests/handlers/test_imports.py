@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+
 from handlerkit.serving import Handler
 
 HANDLERS = ["text_classification", "embedding", "tensor"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.metadata
 
 import pytest
+
 from handlerkit import machine
 from handlerkit.errors import LoadError
 from handlerkit.manifest import Requirements

@@ -6,6 +6,7 @@ import json
 import logging
 
 import pytest
+
 from handlerkit.errors import LoadError
 from handlerkit.manifest import FILE_NAME, Golden
 from handlerkit.serving import LOAD_ERROR_MARK

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+
 from handlerkit.text import Tokenizer
 
 from .conftest import save_tokenizer

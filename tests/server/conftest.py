@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from marline.serve import TorchServer, serve
 from server import tiny_archives as tiny
 

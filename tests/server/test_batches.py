@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from marline.serve import serve
 from server import tiny_archives as tiny
 from server.asking import Reply, ask

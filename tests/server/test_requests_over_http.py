@@ -6,6 +6,7 @@ import json
 
 import psutil
 import pytest
+
 from marline.serve import TorchServer
 from server import tiny_archives as tiny
 from server.asking import Reply, ask

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from marline.errors import ServeError
 from marline.serve import TorchServer, serve
 from marline.serve.torchserve import group
@@ -131,6 +132,8 @@ def test_two_servers_at_once_and_nothing_left_of_either(archives: dict[str, Path
         root, port = second.run.root, second.port
         workers = [pid for d in second.describe() for pid in d.pids]
         assert len(_processes(root)) == 1 + len(workers) == 4
+        (frontend,) = [pid for pid in _processes(root) if psutil.Process(pid).name() == "java"]
+        assert psutil.Process(frontend).cwd() == str(second.run.working)
         assert list(second.run.working.iterdir()) == []
     assert not any(psutil.pid_exists(pid) for pid in workers)
     assert not _processes(root)

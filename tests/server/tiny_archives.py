@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from marline.artifact.mar import files_of, pack
-from marline.spec.model import Serving
 
 from handlerkit.manifest import Dim, Golden, Manifest, Requirements, Source, Tensor
+from marline.artifact.mar import files_of, pack
+from marline.spec.model import Serving
 
 WORDS = ["[UNK]", "[PAD]", "good", "bad", "a", "b", "c", "&", "=", "+", "%", "100", "{", "}", '"', ":", "text", "ü"]
 WEIGHTS = np.round(np.linspace(-1, 1, len(WORDS)), 3).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,7 +20,10 @@ class TorchScriptBackend:
         self._torch = real_torch(threads)
         path = directory / manifest.file(".pt")
         try:
-            self._module = self._torch.jit.load(str(path), map_location="cpu").eval()
+            with warnings.catch_warnings():
+                # torch.jit says that it is deprecated; who serves this variant knows
+                warnings.simplefilter("ignore")
+                self._module = self._torch.jit.load(str(path), map_location="cpu").eval()
         except (RuntimeError, ValueError) as error:
             reason = (str(error).strip().splitlines() or ["unreadable"])[0][:300]
             raise LoadError(

@@ -12,7 +12,6 @@ from typing import Any
 
 from handlerkit.errors import LoadError
 from handlerkit.serving import Handler
-
 from marline.artifact.handlers import handler_for
 from marline.artifact.staged import Staged
 from marline.build import report

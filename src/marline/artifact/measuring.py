@@ -10,7 +10,6 @@ from typing import Any
 
 from handlerkit.machine import cpu_flags
 from handlerkit.serving import Handler
-
 from marline.artifact import atomic
 from marline.artifact.judging import answers_of, load_handlers, measure
 from marline.artifact.pipeline import evidence
@@ -20,34 +19,45 @@ from marline.build.gate.quality import Answers
 from marline.build.gate.questions import tensor_exam, text_exam
 from marline.build.report_html import render
 from marline.build.sources import load_text_source, resolve
-from marline.errors import BuildError, GateError, StoreError
-from marline.spec.compat import installed_versions
+from marline.errors import BuildError, GateError, SpecError, StoreError
+from marline.spec.compat import Compat, installed_versions
 from marline.spec.model import ModelSpec
 from marline.spec.names import VARIANTS
 
 
-def measure_model(spec: ModelSpec, base: Path, store: Store, say: Callable[[str], None]) -> dict[str, Any]:
+def measure_model(
+    spec: ModelSpec, base: Path, store: Store, compat: Compat, say: Callable[[str], None], *, strict: bool = False
+) -> dict[str, Any]:
     """Measure every published variant that this CPU can run, and write its evidence.
 
     Args:
         spec: the spec the archives were built from.
         base: the folder the spec lies in.
         store: where the archives are.
+        compat: the table of proven versions.
         say: called with lines of progress.
+        strict: an unproven combination of versions is an error.
 
     Returns:
         The version's report with this machine's measurements.
 
     Raises:
+        SpecError: for versions known not to work.
         StoreError: when the version is not there or has no report.
         GateError: when no variant is eligible on this CPU class.
     """
+    warnings = compat.check(installed_versions())
+    if strict and warnings:
+        raise SpecError(warnings)
     document = store.report(spec.name, spec.version)
     if document is None:
         raise StoreError(f"{store.root}: {spec.name} {spec.version} has no report; run `marline build {spec.name}`")
     source = resolve(spec, base)
     exam = tensor_exam(spec) if spec.task == "tensor" else text_exam(spec, load_text_source(spec, source))
-    here = [n for n in store.variants(spec.name, spec.version) if set(VARIANTS[n].cpu_flags) <= cpu_flags()]
+    published = store.variants(spec.name, spec.version)
+    for name in set(published) - set(document["variants"]):
+        say(f"{name}: is not in the version's report, so it is not measured; run `marline build {spec.name}`")
+    here = [n for n in published if n in document["variants"] and set(VARIANTS[n].cpu_flags) <= cpu_flags()]
     about = machine.describe()
     entries = {
         name: {k: v for k, v in entry.items() if k not in report.SPEED_KEYS} | {"eligible": False}
@@ -70,7 +80,7 @@ def measure_model(spec: ModelSpec, base: Path, store: Store, say: Callable[[str]
         measure(spec, handlers, {n: a for n, a in found.items() if isinstance(a, Answers)}, exam, entries)
     portable = {name for name in entries if VARIANTS[name].portable}
     document |= {
-        "cpu_class": about["cpu_class"], "machine": about, "versions": installed_versions(), "variants": entries,
+        "cpu_class": about["cpu_class"], "machine": about, "versions": installed_versions(), "warnings": warnings, "variants": entries,
         "default_variant": report.default_variant(entries), "default_portable": report.default_variant(entries, portable),
     }
     for name in handlers:

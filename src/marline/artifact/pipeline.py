@@ -11,7 +11,6 @@ from typing import Any
 
 from handlerkit.machine import cpu_class
 from handlerkit.serving import Handler
-
 from marline.artifact import atomic
 from marline.artifact.inputs import inputs_digest
 from marline.artifact.judging import Entry, answers_of, judge, load_handlers, measure
@@ -81,6 +80,7 @@ def build_model(
         found = answers_of({n: s.judged for n, s in staged.items()}, exam, Path(scratch), say)
         entries = judge(spec, staged, found, exam) | errors
         _golden_and_speed(spec, staged, found, exam, entries, say)
+        entries = _published_entries(store, spec, digest) | entries if only else entries
         document = _document(spec, entries, exam, digest, warnings)
         for name in wanted:
             if entries[name]["status"] == "pass":
@@ -190,9 +190,27 @@ def _write_evidence(directory: Path, document: dict[str, Any], entry: Entry) -> 
     atomic.write_json(directory / "evidence" / f"{document['cpu_class']}.json", evidence(document, entry))
 
 
+def _published_entries(store: Store, spec: ModelSpec, digest: str) -> dict[str, Entry]:
+    """What the published report says of variants that this build leaves alone.
+
+    Raises:
+        BuildError: when they were built from other inputs: one report cannot speak for both.
+    """
+    known = store.report(spec.name, spec.version) if spec.version in store.versions(spec.name) else None
+    if known is None:
+        return {}
+    if known["inputs_sha256"] != digest or known["cpu_class"] != cpu_class():
+        raise BuildError(
+            f"{spec.name} {spec.version}: was published from other inputs or measured on another CPU class; "
+            "build all variants (without `--variant`), or raise `version:` in the spec"
+        )
+    found: dict[str, Entry] = known["variants"]
+    return found
+
+
 def _unchanged(store: Store, spec: ModelSpec, digest: str, only: Sequence[str]) -> dict[str, Any] | None:
     """The stored report, if it is of these inputs and this CPU class and its archives are whole."""
-    if spec.name not in store.models() or spec.version not in store.versions(spec.name):
+    if spec.version not in store.versions(spec.name):
         return None
     known: dict[str, Any] | None = store.report(spec.name, spec.version)
     if known is None or known["inputs_sha256"] != digest or known["cpu_class"] != cpu_class():

@@ -13,7 +13,6 @@ from typing import Any
 from handlerkit import manifest as manifests
 from handlerkit.machine import cpu_flags
 from handlerkit.manifest import Golden, Manifest
-
 from marline.artifact.torchscript import normalise
 from marline.build import golden
 from marline.build.sources import ModelSource, TextSource, load_text_source
@@ -76,7 +75,8 @@ class Stage:
         context = Context(self.spec, variant, self.source, self.text, self.calibration.get(variant), directory, self.scratch)
         built: Built = twin(context) if twin else build_variant(context)
         for name in built.files:
-            if name.endswith(".pt") and self.text is not None:
+            # a file that was brought stays as it is, unless a part of it was saved anew
+            if name.endswith(".pt") and (self.text is not None or self.spec.submodule is not None):
                 normalise(directory / name)
         if self.text is not None:
             shutil.copyfile(self.text.tokenizer, directory / "tokenizer.json")
@@ -84,7 +84,7 @@ class Stage:
         if twin:
             manifest = dataclasses.replace(manifest, requirements=dataclasses.replace(manifest.requirements, cpu_flags=()))
         (directory / manifests.FILE_NAME).write_text(manifests.dumps(manifest))
-        for path in directory.rglob("*"):
+        for path in filter(Path.is_file, directory.rglob("*")):
             path.chmod(0o644)
         return manifest
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,16 +62,26 @@ def _read(data: Data) -> list[Item]:
     archives = sorted(folder.rglob(archive_name))
     if not archives:
         raise SourceError(f"{data.source.package} {data.source.version}: holds no {archive_name}; check `data.source`")
-    with tarfile.open(archives[0]) as tar:
-        found = [m for m in tar.getmembers() if Path(m.name).name == member]
-        stream = tar.extractfile(found[0]) if found else None
-        if stream is None:
-            raise SourceError(f"{archives[0].name}: holds no {member}; check `data.source`")
-        lines = stream.read().decode("latin-1").splitlines()
     items = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(_lines(archives[0], member), 1):
         fields = line.split("\t")
-        if len(fields) != 3:
+        try:
+            identifier, rating, text = fields[0], float(fields[1]), fields[2].strip()
+        except (IndexError, ValueError):
+            text = ""
+        if len(fields) != 3 or not text:
             raise SourceError(f"{member}:{number}: expected id, rating and text separated by tabs; check `data.source`")
-        items.append(Item(fields[0], fields[2].strip(), float(fields[1])))
+        items.append(Item(identifier, text, rating))
     return items
+
+
+def _lines(archive: Path, member: str) -> list[str]:
+    try:
+        with tarfile.open(archive) as tar:
+            found = [m for m in tar.getmembers() if Path(m.name).name == member]
+            stream = tar.extractfile(found[0]) if found else None
+            if stream is None:
+                raise SourceError(f"{archive.name}: holds no {member}; check `data.source`")
+            return stream.read().decode("latin-1").splitlines()
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise SourceError(f"{archive}: cannot be unpacked ({error}); delete it and run the command again") from error

@@ -23,9 +23,9 @@ def percent(share: float | None) -> str:
     return ABSENT if share is None else f"{100 * share:.2f} %"
 
 
-def milliseconds(value: float | None) -> str:
-    """Three significant digits, no exponent."""
-    return ABSENT if value is None else f"{number(value)} ms"
+def seconds(value: float | None) -> str:
+    """Seconds with two decimals."""
+    return ABSENT if value is None else f"{value:.2f}"
 
 
 def times(ratio: float | None) -> str:

@@ -23,7 +23,7 @@ NUMBERS = (
     ("throughput<br>ratio", "throughput_ratio", say.times),
     ("size<br>MB", "size_bytes", say.megabytes),
     ("RSS<br>MB", "rss_bytes", say.megabytes),
-    ("load<br>s", "load_seconds", say.number),
+    ("load<br>s", "load_seconds", say.seconds),
 )
 Entry = dict[str, Any]
 

@@ -77,13 +77,15 @@ def build(name: str, store_root: Path, strict: bool, variants: tuple[str, ...], 
     from marline.artifact.pipeline import build_model
 
     spec, base, store = load_model_spec(name), resolve_spec_path(name).parent, opened(store_root)
+    if measure and variants:
+        raise click.UsageError("--measure is about every published variant; leave --variant out")
     if measure:
-        print_report(measure_model(spec, base, store, progress()))
-        return
-    result = build_model(spec, base, store, load_compat(), progress(), strict=strict, only=variants)
-    for warning in result.report["warnings"]:
+        found = measure_model(spec, base, store, load_compat(), progress(), strict=strict)
+    else:
+        found = build_model(spec, base, store, load_compat(), progress(), strict=strict, only=variants).report
+    for warning in found["warnings"]:
         click.echo(f"warning: {warning}", err=True)
-    print_report(result.report)
+    print_report(found)
 
 
 @click.command()
@@ -93,7 +95,7 @@ def build(name: str, store_root: Path, strict: bool, variants: tuple[str, ...], 
 def report(name: str, version: str | None, store_root: Path) -> None:
     """Print the comparison table of a published version (the newest by default)."""
     store = opened(store_root)
-    version = version or store.versions(name)[-1]
+    version = version or store.known_versions(name)[-1]
     found = store.report(name, version)
     if found is None:
         raise StoreError(f"{store_root}: {name} {version} has no report; run `marline build {name}`")

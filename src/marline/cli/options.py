@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from marline.artifact.store import Store
 
@@ -47,7 +48,7 @@ def progress() -> Callable[[str], None]:
     def say(line: str) -> None:
         seconds = time.monotonic() - started
         if sys.stderr.isatty():
-            console.print(f"[dim]{seconds:6.1f}s[/dim]  {line}", markup=True)
+            console.print(f"[dim]{seconds:6.1f}s[/dim]  {escape(line)}", markup=True)
         else:
             print(f"{seconds:6.1f}s  {line}", file=sys.stderr, flush=True)
 

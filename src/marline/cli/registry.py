@@ -7,9 +7,7 @@ from pathlib import Path
 
 import click
 
-from handlerkit import codec
 from marline.artifact import registry as registered
-from marline.artifact.diff import diff as difference
 from marline.cli.options import opened, store_option
 
 
@@ -42,7 +40,7 @@ def show(model: str, version: str | None, store_root: Path) -> None:
 @store_option
 def diff(model: str, a: str, b: str, store_root: Path) -> None:
     """What differs between two versions, as JSON."""
-    click.echo(json.dumps(codec.plain(difference(opened(store_root), model, a, b)), indent=2))
+    click.echo(json.dumps(registered.diff(opened(store_root), model, a, b), indent=2))
 
 
 @registry.command()

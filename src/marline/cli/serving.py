@@ -30,7 +30,7 @@ def archives(store: Store, model: str, version: str | None, variants: tuple[str,
         version: None for the version in production, else the newest.
         variants: names in order, the first is the default; all eligible ones if empty.
     """
-    version = version or production(store, model) or store.versions(model)[-1]
+    version = version or production(store, model) or store.known_versions(model)[-1]
     found = store.variants(model, version)
     if not variants:
         report = store.report(model, version) or {"default_variant": None, "variants": {}}

@@ -20,7 +20,7 @@ class Gates(Strict):
     max_batch_drift: float = Field(default=1.0, gt=0, description="Largest absolute difference of any output between solo and batched with strangers.")
     max_p50_ratio_to_eager: float = Field(default=1.25, gt=0, description="Eligibility per CPU class: median latency at batch 1 divided by the reference's.")
     max_rss_mb: float = Field(default=1500.0, gt=0, description="Eligibility per CPU class: resident memory of one worker process, in MB.")
-    max_load_seconds: float = Field(default=30.0, gt=0, description="Eligibility per CPU class: time to load and answer once, in seconds.")
+    max_load_seconds: float = Field(default=60.0, gt=0, description="Eligibility per CPU class: time to load and answer once, in seconds.")
     reason: str | None = Field(default=None, min_length=10, description="Why a limit looser than the default is right; required then, printed in the report.")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from handlerkit import manifest as manifests
-from marline.artifact.handlers import handler_for, handlerkit_dir
+from marline.artifact.handlers import handlerkit_dir
 from marline.artifact.mar import digest, files_of, pack
 from marline.errors import BuildError
 from unit.artifact import samples
@@ -106,10 +106,3 @@ def test_files_of_describes_and_sorts(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"")
     assert [(f.path, f.size) for f in files_of(tmp_path, ["b", "a"])] == [("a", 0), ("b", 2)]
     assert files_of(tmp_path, ["b"])[0].sha256 == hashlib.sha256(b"bb").hexdigest()
-
-
-def test_every_task_has_its_handler_and_others_are_refused() -> None:
-    names = {task: handler_for(task).name for task in ("text-classification", "embedding", "tensor")}
-    assert names == {"text-classification": "text_classification.py", "embedding": "embedding.py", "tensor": "tensor.py"}
-    with pytest.raises(BuildError, match=r"task 'vision' has no handler \(allowed: text-classification, embedding, tensor\)"):
-        handler_for("vision")

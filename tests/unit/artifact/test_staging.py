@@ -143,14 +143,15 @@ def test_a_killed_build_leaves_nothing_visible_and_the_next_one_works(store: Sto
         assert builder.stdout.readline() == "staged\n"
         with pytest.raises(StoreError, match=rf"scaler is being built by another process \(pid {builder.pid}\); wait for it to end"):
             samples.publish(store, "1.0.0")
-        samples_of_others = store.staging("another", "1.0.0")
-        with samples_of_others:
+        with store.staging("another", "1.0.0"):
             pass  # another model is not held up
         builder.send_signal(signal.SIGKILL)
         builder.wait()
     assert list(store.root.glob(".staging/scaler/*")), "the killed build left its material, out of sight"
     assert store.models() == []
     assert samples.tree(store.root) == {}
+    with store.staging(MODEL, "1.0.0") as staging:
+        assert list(store.root.glob(".staging/scaler/*")) == [staging.path], "the next build frees the disk first"
     samples.publish(store, "1.0.0")
     assert store.versions(MODEL) == ["1.0.0"]
     assert not list(store.root.glob(".staging/scaler*"))

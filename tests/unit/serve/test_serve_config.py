@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from handlerkit.manifest import Manifest, Requirements, Source
 from marline.serve.torchserve.archives import Served
 from marline.serve.torchserve.config import Listen, RunDirectory, derive, worker_counts
 from marline.spec.model import Serving
-
-from handlerkit.manifest import Manifest, Requirements, Source
 
 LISTEN = Listen("0.0.0.0", 8080, 9001, 9002, 9003)
 SETTINGS = Serving(

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from marline.errors import ServeError
 from marline.serve.torchserve import environ, group, java, ports
 from marline.serve.torchserve.cpus import cpus
@@ -142,7 +143,7 @@ def test_only_the_torchserve_whose_protocol_is_known(monkeypatch: pytest.MonkeyP
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "distribution", missing)
-    with pytest.raises(ServeError, match="^torchserve is not installed; `pip install 'marline"):
+    with pytest.raises(ServeError, match=r"^torchserve is not installed; `pip install 'marline"):
         environ.environment({}, 1)
 
 
@@ -176,4 +177,20 @@ def test_children_of_a_leader_that_is_dead_already_end_too() -> None:
     os.waitid(os.P_PID, leader.pid, os.WEXITED | os.WNOWAIT)
     assert group.members(leader.pid) == [child]
     group.end(leader, grace_seconds=5)
+    assert group.members(leader.pid) == []
+
+
+def test_an_interrupted_grace_still_ends_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    leader = subprocess.Popen([sys.executable, "-c", DEAF], stdout=subprocess.PIPE, start_new_session=True)
+    assert leader.stdout is not None
+    leader.stdout.readline()
+
+    def interrupt(seconds: float) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(group.time, "sleep", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        group.end(leader, grace_seconds=60)
+    assert leader.returncode == -9
     assert group.members(leader.pid) == []

@@ -32,7 +32,7 @@ def test_a_name_is_a_file_in_config_models(tmp_path, monkeypatch, write):
     assert load_model_spec("toy").name == "toy"
     with pytest.raises(SpecError, match=r"config/models/tyo.yaml: no such spec; did you mean 'toy'\? allowed: toy"):
         resolve_spec_path("tyo")
-    with pytest.raises(SpecError, match="else.yaml: no such file; give a spec file"):
+    with pytest.raises(SpecError, match=r"else\.yaml: no such file; give a spec file"):
         resolve_spec_path("else.yaml")
 
 

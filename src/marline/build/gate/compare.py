@@ -14,6 +14,8 @@ Outputs = npt.NDArray[np.floating]
 class Difference:
     """How far outputs (items, width) are from the reference's.
 
+    Outputs that are not finite are infinitely far: ``max_abs`` is inf, ``sqnr_db`` -200.
+
     Attributes:
         max_abs: largest absolute difference of any number.
         cosine: between all numbers of the one and all numbers of the other.
@@ -44,11 +46,12 @@ def compare(reference: Outputs, found: Outputs, task: str, max_abs: float) -> Di
     gap = np.abs(a - b)
     same = _same_answers(a, b, task, max_abs)
     noise = float(np.sum((a - b) ** 2))
-    sqnr = 200.0 if noise == 0 else min(200.0, 10 * float(np.log10(max(float(np.sum(a**2)), 1e-300) / noise)))
+    power = max(float(np.sum(a**2)), 1e-300)
+    sqnr = 200.0 if noise == 0 else 10 * float(np.log10(power / noise)) if np.isfinite(noise) else -200.0
     return Difference(
         max_abs=float(gap.max(initial=0.0)) if np.isfinite(b).all() else float("inf"),
         cosine=_cosine(a, b),
-        sqnr_db=sqnr if np.isfinite(sqnr) else -200.0,
+        sqnr_db=min(200.0, sqnr),
         agreement=float(same.mean()),
         disagreeing=tuple(int(i) for i in np.flatnonzero(~same)),
     )

@@ -45,7 +45,8 @@ def examine(directory: Path, exam: Path, out: Path) -> Answers:
     """Answer the exam in a process of its own.
 
     Raises:
-        BuildError: when the artifact cannot be loaded or fails on a question, with the reason.
+        BuildError: when the artifact cannot be loaded, fails on a question or gives an answer that is
+            not finite, with the reason.
     """
     command = [sys.executable, "-W", "ignore", "-m", "marline.build.gate.quality", str(directory), str(exam), str(out)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -55,6 +56,12 @@ def examine(directory: Path, exam: Path, out: Path) -> Answers:
         ]
         raise BuildError(f"{directory.name}: cannot answer the gate's questions: {last[-1]}")
     with np.load(out) as found:
+        for name in ("gate", "batched", "test"):
+            if wrong := int(np.sum(~np.isfinite(found[name]).all(axis=1))):
+                raise BuildError(
+                    f"{directory.name}: {wrong} of {len(found[name])} answers of the {name} run are not finite; "
+                    "remove the variant from the spec, or correct the weights"
+                )
         return Answers(found["gate"], found["batched"], found["test"], int(found["rss"]), float(found["load"]))
 
 

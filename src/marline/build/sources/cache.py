@@ -9,6 +9,7 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,6 +55,8 @@ def once(target: Path, make: Callable[[Path], None]) -> Path:
             scratch.rename(target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+    if not target.is_dir():
+        raise SourceError(f"{target}: cannot be made; set MARLINE_CACHE to another folder, or free this path")
     return target
 
 
@@ -68,7 +71,7 @@ def unpack(archive: Path, sha256: str) -> Path:
             else:
                 with tarfile.open(archive) as tar:
                     tar.extractall(scratch, filter="data")
-        except (zipfile.BadZipFile, tarfile.TarError) as error:
+        except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error) as error:
             raise SourceError(
                 f"{archive}: cannot be unpacked ({error}); delete it and run the command again"
             ) from error

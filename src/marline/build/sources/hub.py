@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from marline.errors import SourceError
@@ -30,6 +31,8 @@ def fetch(source: HubSource, base: Path) -> Path:
         return folder
     from huggingface_hub import snapshot_download
 
+    # its retries are announced line by line; what matters is the end, which is said below
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         return Path(snapshot_download(source.repository, revision=source.revision, allow_patterns=FILES))
     # huggingface_hub raises its own, its HTTP client's and the system's errors, with no common base

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
+from transformers import CONFIG_MAPPING
 
 from handlerkit.backends.text_model import TextModel
 from marline.build.sources.resolve import ModelSource
@@ -36,7 +37,8 @@ class TextSource:
         """The reference module in eval mode, gradients off."""
         model = TextModel(self.config, self.head, self.classes)
         model.load_state_dict({name: torch.from_numpy(value) for name, value in self.weights.items()}, strict=True)
-        return model.eval().requires_grad_(False)
+        model.eval().requires_grad_(False)
+        return model
 
 
 def load_text_source(spec: ModelSpec, source: ModelSource, trained: Path | None = None) -> TextSource:
@@ -56,8 +58,8 @@ def load_text_source(spec: ModelSpec, source: ModelSource, trained: Path | None 
             raise SourceError(
                 f"{folder}: has no {name}; a text model's source needs config.json, model.safetensors and tokenizer.json"
             )
-    config = _essential(json.loads((folder / "config.json").read_text()))
     classes = max(1, len(spec.labels))
+    config = _config(folder / "config.json")
     try:
         found = load_file(folder / "model.safetensors")
     except SafetensorError as error:
@@ -85,7 +87,13 @@ def load_text_source(spec: ModelSpec, source: ModelSource, trained: Path | None 
                 "head.bias": np.zeros(classes, np.float32),
             }
         else:
-            weights = merge(weights, load_file(path), path)
+            weights = merge(weights, _trained(path), path)
+            for name, value in skeleton.items():
+                if name not in weights or weights[name].shape != tuple(value.shape):
+                    raise SourceError(
+                        f"{path}: has no {name} of shape {tuple(value.shape)}, as {spec.name} needs with {classes} labels; "
+                        f"train it again with `marline train {spec.name}`"
+                    )
     return TextSource(config, folder / "tokenizer.json", weights, spec.head, classes)
 
 
@@ -97,22 +105,41 @@ def merge(weights: dict[str, Array], trained: dict[str, Array], path: Path) -> d
     """
     out = dict(weights)
     for name, value in trained.items():
-        if name.startswith("head."):
+        if name in ("head.weight", "head.bias"):
             out[name] = value.astype(np.float32)
-        elif name.endswith(".lora_a"):
-            base = name.removesuffix(".lora_a")
-            if f"{base}.weight" not in out or f"{base}.lora_b" not in trained:
-                raise SourceError(f"{path}: {name} fits no weight of the encoder; train it again with `marline train`")
-            a, b = value.astype(np.float64), trained[f"{base}.lora_b"].astype(np.float64)
-            delta = np.zeros(out[f"{base}.weight"].shape)
-            for rank in range(a.shape[0]):
-                delta += b[:, rank, None] * a[None, rank, :]
-            out[f"{base}.weight"] = (out[f"{base}.weight"].astype(np.float64) + LORA_SCALE * delta).astype(np.float32)
+            continue
+        base = name.removesuffix(".lora_a").removesuffix(".lora_b")
+        weight, a, b = weights.get(f"{base}.weight"), trained.get(f"{base}.lora_a"), trained.get(f"{base}.lora_b")
+        if base == name or weight is None or a is None or b is None or (*b.shape, *a.shape) != (
+            weight.shape[0], len(a), len(a), weight.shape[-1]
+        ):  # fmt: skip
+            raise SourceError(f"{path}: {name} fits no weight of the encoder; train it again with `marline train`")
+        if name.endswith(".lora_a"):
+            delta = np.zeros(weight.shape)
+            for rank in range(len(a)):
+                delta += b[:, rank, None].astype(np.float64) * a[None, rank, :].astype(np.float64)
+            out[f"{base}.weight"] = (weight.astype(np.float64) + LORA_SCALE * delta).astype(np.float32)
     return out
 
 
-def _essential(config: dict[str, Any]) -> dict[str, Any]:
+def _trained(path: Path) -> dict[str, Array]:
+    try:
+        return dict(load_file(path))
+    except SafetensorError as error:
+        raise SourceError(
+            f"{path}: is not a safetensors file ({error}); train it again with `marline train`"
+        ) from error
+
+
+def _config(path: Path) -> dict[str, Any]:
     """The configuration without what only describes where it came from."""
+    try:
+        found = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise SourceError(f"{path}: is not JSON ({error}); fetch it again") from error
+    if not isinstance(found, dict) or found.get("model_type") not in CONFIG_MAPPING:
+        kind = found.get("model_type") if isinstance(found, dict) else None
+        raise SourceError(f"{path}: names no model_type that transformers knows, but {kind!r}; correct `source` in the spec")
     return {
-        k: v for k, v in config.items() if k not in ("_name_or_path", "transformers_version", "torch_dtype", "dtype")
+        k: v for k, v in found.items() if k not in ("_name_or_path", "transformers_version", "torch_dtype", "dtype")
     }

@@ -64,7 +64,7 @@ def train_head(
                 group["lr"] = group["peak"] * rate
             loss = _loss(model, tokenizer, [rows[i] for i in batch], wanted[batch])
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             total += float(loss.detach()) * len(batch)
             step += 1

@@ -10,6 +10,7 @@ from typing import Any
 
 import onnx
 import torch
+from google.protobuf.message import DecodeError
 
 from marline.build.variants.base import Context
 from marline.build.variants.trace import EXAMPLE, example
@@ -36,7 +37,7 @@ def exported(context: Context) -> Path:
         warnings.simplefilter("ignore")
         torch.onnx.export(
             model,
-            example(*EXAMPLE),
+            example(*EXAMPLE, model.encoder.config.vocab_size),
             str(target),
             input_names=["input_ids", "attention_mask"],
             output_names=[output],
@@ -106,10 +107,16 @@ def check(context: Context, found: dict[str, int], expected: int) -> None:
 
 
 def counts(path: Path) -> dict[str, int]:
-    """Nodes by operator."""
-    return dict(
-        sorted(Counter(node.op_type for node in onnx.load(str(path), load_external_data=False).graph.node).items())
-    )
+    """Nodes by operator.
+
+    Raises:
+        BuildError: when the file is not an ONNX graph.
+    """
+    try:
+        nodes = onnx.load(str(path), load_external_data=False).graph.node
+    except DecodeError as error:
+        raise BuildError(f"{path.name}: is not an ONNX graph ({error}); correct `source` in the spec") from error
+    return dict(sorted(Counter(node.op_type for node in nodes).items()))
 
 
 def heads(config: dict[str, Any]) -> int:

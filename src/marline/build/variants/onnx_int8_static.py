@@ -19,6 +19,8 @@ from marline.errors import BuildError
 
 # query, key, value, attention output, and the two of the feed-forward block
 PRODUCTS_PER_LAYER = 6
+# each product in turn is a run over all rows
+SENSITIVITY_ROWS = 32
 
 
 def build(context: Context) -> Built:
@@ -36,10 +38,10 @@ def build(context: Context) -> Built:
     again = f"run `marline train {context.spec.name}`"
     if missing := sorted((set(kept) - set(inputs)) | (set(inputs.values()) - set(ranges))):
         raise BuildError(f"{name}: the calibration file does not fit the graph at {missing[0]!r}; {again}")
-    least = PRODUCTS_PER_LAYER * layers(context.text.config)
     quantize(source, target, ranges, kept)
-    done = quantized(target)
-    expected = max(least, len(inputs)) - len(kept)
+    done = quantized(target, context.shared)
+    # a graph of fewer products than the architecture has is not what was meant to be quantized
+    expected = max(PRODUCTS_PER_LAYER * layers(context.text.config), len(inputs)) - len(kept)
     if len(done) != expected:
         raise BuildError(
             f"{name}: {len(done)} of {expected} weighted products were quantized; "
@@ -65,7 +67,8 @@ def calibrate(context: Context, rows: list[Inputs]) -> dict[str, Any]:
         quantize(source, target, ranges, kept)
         return target
 
-    return {"ranges": {t: list(r) for t, r in ranges.items()}} | choose(list(products(source)), source, without, rows, context.spec.task)
+    chosen = choose(list(products(source)), source, without, rows[:SENSITIVITY_ROWS], context.spec.task)
+    return {"ranges": {t: list(r) for t, r in ranges.items()}} | chosen
 
 
 def _section(calibration: Mapping[str, Any], name: str) -> tuple[dict[str, tuple[float, float]], list[str]]:

@@ -26,6 +26,8 @@ OPTIONS = {
     "DefaultTensorType": onnx.TensorProto.FLOAT,
     "WeightSymmetric": True,
     "QuantizeBias": False,
+    # one pair for all would hand quantized values to the skip connections and to products kept in fp32 too
+    "DedicatedQDQPair": True,
     "OpTypesToExcludeOutputQuantization": ["MatMul"],
 }
 
@@ -87,21 +89,23 @@ def quantize(source: Path, target: Path, ranges: Mapping[str, tuple[float, float
     quantizer.model.save_model_to_file(str(target))
 
 
-def quantized(graph: Path) -> list[str]:
-    """Names of the products that a session computes in integers, or all that it should.
+def quantized(graph: Path, scratch: Path) -> list[str]:
+    """Names of the products that a session really computes in integers.
 
     Read from the graph as the session has optimised it, because a pair of quantizing nodes that the
     session does not fuse is fp32 with rounding errors.
+
+    Args:
+        graph: the quantized graph.
+        scratch: folder for the optimised one.
     """
+    optimised = scratch / f"{graph.stem}-optimised.onnx"
     options = ort.SessionOptions()
+    # the session warns that an optimised file is for this machine only
     options.log_severity_level = 3
-    options.optimized_model_filepath = str(graph.with_suffix(".optimized"))
-    try:
-        ort.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-        nodes = onnx.load(options.optimized_model_filepath).graph.node
-        return [node.name for node in nodes if node.op_type in ("MatMulIntegerToFloat", "QLinearMatMul")]
-    finally:
-        Path(options.optimized_model_filepath).unlink(missing_ok=True)
+    options.optimized_model_filepath = str(optimised)
+    ort.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    return [node.name for node in onnx.load(str(optimised)).graph.node if node.op_type == "MatMulIntegerToFloat"]
 
 
 def _products(model: onnx.ModelProto) -> dict[str, str]:

@@ -1,32 +1,37 @@
-"""torch-int8: torch.ao dynamic quantization of every Linear, traced to TorchScript."""
+"""torch-int8: dynamic quantization of the Linear layers, traced to TorchScript."""
 
 from __future__ import annotations
 
-import warnings
+from typing import Any
 
-import torch
 from torch import nn
 
+from marline.build.gate.exam import Inputs
 from marline.build.variants.base import Built, Context
+from marline.build.variants.torch_linear import DynamicLinear, engine, quantize
+from marline.build.variants.torch_sensitivity import choose
 from marline.build.variants.trace import trace_text
-from marline.errors import BuildError
 
 
 def build(context: Context) -> Built:
-    """Write ``model.pt``.
+    """Write ``model.pt``; the layers that a calibration keeps stay in fp32, without one none does.
 
     Raises:
-        BuildError: when a Linear was left in fp32.
+        BuildError: when the calibration belongs to another model, or the machine has no int8 kernels.
     """
     assert context.text is not None
-    model = context.text.model()
-    expected = sum(isinstance(m, nn.Linear) for m in model.modules())
-    with warnings.catch_warnings():
-        # torch.ao.quantization announces its removal; the variant is for services that still have it
-        warnings.simplefilter("ignore")
-        quantized = torch.ao.quantization.quantize_dynamic(model, {nn.Linear}, dtype=torch.qint8)
-    done = sum(isinstance(m, torch.ao.nn.quantized.dynamic.Linear) for m in quantized.modules())
-    if done != expected:
-        raise BuildError(f"{context.spec.name} {context.variant}: {done} of {expected} Linear layers were quantized; check the torch version")
-    trace_text(quantized, context.out / "model.pt", f"{context.spec.name} {context.variant}")
-    return Built(("model.pt",), ("torch",), {"quantized_linears": done})
+    name, model = f"{context.spec.name} {context.variant}", context.text.model()
+    kept = list((context.calibration or {}).get("keep_fp32", []))
+    with engine(name):
+        done = quantize(model, _make, kept, name)
+        trace_text(model, context.out / "model.pt", name)
+    return Built(("model.pt",), ("torch",), {"quantized_linears": done, "kept_fp32": kept})
+
+
+def calibrate(context: Context, rows: list[Inputs]) -> dict[str, Any]:
+    """The layers to leave in fp32, by measured SQNR."""
+    return choose(context, _make, rows)
+
+
+def _make(_: str, linear: nn.Linear) -> nn.Module:
+    return DynamicLinear(linear)

@@ -14,9 +14,10 @@ EXAMPLE = (2, 16)
 OTHER_SHAPES = ((1, 3), (3, 40))
 
 
-def example(batch: int, tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and a mask with padding in its last row, the same in every build."""
-    ids = (torch.arange(batch * tokens).reshape(batch, tokens) * 7919) % 20000 + 1000
+def example(batch: int, tokens: int, vocabulary: int = 21000) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids below ``vocabulary`` and a mask with padding in its last row, the same in every build."""
+    first = 1000 if vocabulary >= 21000 else 0
+    ids = (torch.arange(batch * tokens).reshape(batch, tokens) * 7919) % min(20000, vocabulary - first) + first
     mask = torch.ones_like(ids)
     if batch > 1:
         mask[-1, tokens // 2 :] = 0
@@ -35,9 +36,11 @@ def trace_text(module: nn.Module, target: Path, name: str) -> None:
     with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
         # torch.jit warns that it is deprecated; this variant exists for those who have it in service
         warnings.simplefilter("ignore")
-        traced = torch.jit.trace(module, example(*EXAMPLE), check_trace=False)
-        for shape in OTHER_SHAPES:
-            inputs = example(*shape)
+        config = module.encoder.config
+        traced = torch.jit.trace(module, example(*EXAMPLE, config.vocab_size), check_trace=False)
+        for batch, most in OTHER_SHAPES:
+            shape = (batch, min(most, config.max_position_embeddings))
+            inputs = example(*shape, config.vocab_size)
             try:
                 distance = float((traced(*inputs) - module(*inputs)).abs().max())
             except RuntimeError as error:

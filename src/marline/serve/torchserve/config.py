@@ -55,6 +55,11 @@ class RunDirectory:
         return self.root / "cwd"
 
     @property
+    def classes(self) -> Path:
+        """Classes that come before TorchServe's own (see :mod:`marline.serve.torchserve.raw_forms`)."""
+        return self.root / "classes"
+
+    @property
     def management(self) -> Path:
         """The management API's unix socket."""
         return self.root / "m.sock"

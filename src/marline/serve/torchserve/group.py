@@ -10,6 +10,8 @@ import time
 import psutil
 
 POLL_SECONDS = 0.02
+# a process that waits for a disk may take a while to die, and nothing can hurry it
+KILL_SECONDS = 10.0
 
 
 def members(group: int) -> list[int]:
@@ -44,13 +46,16 @@ def end(leader: subprocess.Popen[bytes], grace_seconds: float) -> None:
     if leader.returncode is not None:
         return
     group = leader.pid
-    if not exited(leader):
-        os.kill(leader.pid, signal.SIGTERM)
-        deadline = time.monotonic() + grace_seconds
-        while not exited(leader) and time.monotonic() < deadline:
+    try:
+        if not exited(leader):
+            os.kill(leader.pid, signal.SIGTERM)
+            deadline = time.monotonic() + grace_seconds
+            while not exited(leader) and time.monotonic() < deadline:
+                time.sleep(POLL_SECONDS)
+    finally:  # a second Ctrl-C only ends the grace
+        # the leader is not collected yet, so the group's id is still its own
+        os.killpg(group, signal.SIGKILL)
+        deadline = time.monotonic() + KILL_SECONDS
+        while any(pid != group for pid in members(group)) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
-    # the leader is not collected yet, so the group's id is still its own
-    os.killpg(group, signal.SIGKILL)
-    while any(pid != group for pid in members(group)):
-        time.sleep(POLL_SECONDS)
-    leader.wait()
+        leader.wait()

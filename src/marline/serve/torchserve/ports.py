@@ -37,8 +37,6 @@ def require_free(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-            # Linux lets two sockets with SO_REUSEADDR bind, and refuses the second one that listens
-            probe.listen(1)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise ServeError(

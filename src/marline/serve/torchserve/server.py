@@ -22,6 +22,7 @@ from marline.serve.torchserve.describe import Described, describe
 from marline.serve.torchserve.environ import environment, require_torchserve
 from marline.serve.torchserve.java import find_java
 from marline.serve.torchserve.ports import LOCAL, free_ports, require_free
+from marline.serve.torchserve.raw_forms import overlay
 from marline.serve.torchserve.torchless import torch_free_skips
 from marline.spec.model import Serving
 
@@ -133,7 +134,7 @@ class TorchServer:
                 f"{run.root} is too long for the unix sockets in it (allowed: {LONGEST_ROOT} bytes); "
                 "set TMPDIR to a shorter path"
             )
-        for directory in (run.store, run.temporary, run.logs, run.working):
+        for directory in (run.store, run.temporary, run.logs, run.working, run.classes):
             directory.mkdir()
         for one, name in zip(self.served, file_names(len(self.served)), strict=True):
             (run.store / name).symlink_to(one.path.resolve())
@@ -147,7 +148,7 @@ class TorchServer:
             f"-Dlog4j.configurationFile={LOG4J.as_uri()}",
             f"-Dmarline.logs={run.logs}",
             f"-Djava.io.tmpdir={run.temporary}",
-            "-cp", f"{home}/ts/frontend/*", "org.pytorch.serve.ModelServer",
+            "-cp", f"{overlay(home / 'ts' / 'frontend', run.classes)}:{home}/ts/frontend/*", "org.pytorch.serve.ModelServer",
             "--python", sys.executable,
             "-f", str(run.config), "-s", str(run.store), "-ncs",
         ]  # fmt: skip
