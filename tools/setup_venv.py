@@ -32,6 +32,10 @@ def main(target: str, extras: str) -> int:
             file=sys.stderr,
         )
         return 1
+    known = sorted(p.stem for p in (ROOT / "requirements").glob("*.lock"))
+    if extras not in known:
+        print(f"setup: there is no lock {extras!r} (allowed: {', '.join(known)})", file=sys.stderr)
+        return 1
     directory, lock = (ROOT / target).absolute(), ROOT / "requirements" / f"{extras}.lock"
     stamp, wanted = directory / ".marline-stamp", digest(lock)
     if stamp.is_file() and stamp.read_text() == wanted:

@@ -30,7 +30,7 @@ def report() -> dict[str, Any]:
         "items": {"gate": 1458, "test": 1440},
         "default_variant": "onnx-int8",
         "default_portable": "onnx-int8",
-        "warnings": ["not a proven row & so on"],
+        "warnings": ["not a proven <row> & so on"],
         "variants": variants,
     }
 

@@ -26,8 +26,6 @@ OPTIONS = {
     "DefaultTensorType": onnx.TensorProto.FLOAT,
     "WeightSymmetric": True,
     "QuantizeBias": False,
-    # one pair for all would hand quantized values to the skip connections and to products kept in fp32 too
-    "DedicatedQDQPair": True,
     "OpTypesToExcludeOutputQuantization": ["MatMul"],
 }
 
@@ -66,17 +64,14 @@ def quantize(source: Path, target: Path, ranges: Mapping[str, tuple[float, float
         keep_fp32: names of products to leave as they are.
     """
     model = onnx.load(str(source))
-    inputs = _products(model)
+    chosen = [name for name in _products(model) if name not in keep_fp32]
+    copies = _copy_inputs(model, chosen)
     # the quantizer passes over a tensor whose type it cannot infer, as behind ONNX Runtime's own operators
-    known = {value.name for value in model.graph.value_info}
-    model.graph.value_info.extend(
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
-        for name in dict.fromkeys(inputs.values()) if name not in known
-    )
-    measured = {t: TensorData(lowest=np.float32(low), highest=np.float32(high)) for t, (low, high) in ranges.items()}
+    model.graph.value_info.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in copies)
+    measured = {copy: TensorData(lowest=np.float32(ranges[t][0]), highest=np.float32(ranges[t][1])) for copy, t in copies.items()}
     quantizer = QDQQuantizer(
         model, per_channel=True, reduce_range=True, weight_qType=QuantType.QInt8, activation_qType=QuantType.QUInt8,
-        tensors_range=TensorsData(CalibrationMethod.MinMax, measured), nodes_to_quantize=[n for n in inputs if n not in keep_fp32],
+        tensors_range=TensorsData(CalibrationMethod.MinMax, measured), nodes_to_quantize=chosen,
         nodes_to_exclude=[], op_types_to_quantize=["MatMul"], extra_options=OPTIONS,
     )
     # the quantizer advises on pre-processing through the root logger
@@ -111,3 +106,25 @@ def quantized(graph: Path, scratch: Path) -> list[str]:
 def _products(model: onnx.ModelProto) -> dict[str, str]:
     weights = {initializer.name for initializer in model.graph.initializer}
     return {n.name: n.input[0] for n in model.graph.node if n.op_type == "MatMul" and n.input[1] in weights}
+
+
+def _copy_inputs(model: onnx.ModelProto, chosen: Sequence[str]) -> dict[str, str]:
+    """Give the chosen products a copy of their inputs, and return each copy's name with its origin's.
+
+    The quantizer replaces a tensor for all its readers: without a copy the skip connections, and
+    the products to keep in fp32, would get quantized values too.  The session drops the copying.
+    """
+    copies: dict[str, str] = {}
+    nodes = []
+    for node in model.graph.node:
+        if node.name in chosen and node.op_type == "MatMul":
+            origin = node.input[0]
+            copy = f"{origin}_to_quantize"
+            if copy not in copies:
+                copies[copy] = origin
+                nodes.append(onnx.helper.make_node("Identity", [origin], [copy], name=f"{copy}_copy"))
+            node.input[0] = copy
+        nodes.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return copies
