@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from built.asking import ask
-
 from marline.serve import TorchServer
 from marline.spec import ModelSpec
 

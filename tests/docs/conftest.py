@@ -101,6 +101,7 @@ def server(built_store: Path) -> Iterator[TorchServer]:
     store = Store(built_store)
     version = store.versions(MODEL)[-1]
     archives = [store.archive(MODEL, version, name) for name in VARIANTS]
-    with serve(archives, load_model_spec(ROOT / "config" / "models" / f"{MODEL}.yaml").serving, port=0) as running:
+    spec = load_model_spec(ROOT / "config" / "models" / f"{MODEL}.yaml", untrained=True)
+    with serve(archives, spec.serving, port=0) as running:
         running.wait_ready()
         yield running

@@ -56,6 +56,9 @@ def judge(spec: ModelSpec, staged: Mapping[str, Staged], answers: Mapping[str, A
     entries = {}
     for name, found in answers.items():
         gates, required = spec.gates(name), spec.variants[name].required
+        if isinstance(found, Answers) and found.gate.shape != reference.gate.shape:
+            width, wanted = found.gate.shape[1], reference.gate.shape[1]
+            found = BuildError(f"{name}: gives {width} numbers where {spec.reference} gives {wanted}; correct `outputs` in the spec")
         if isinstance(found, BuildError):
             entries[name] = report.variant_entry(required, gates, None, str(found))
             continue

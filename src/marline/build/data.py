@@ -84,4 +84,5 @@ def _lines(archive: Path, member: str) -> list[str]:
                 raise SourceError(f"{archive.name}: holds no {member}; check `data.source`")
             return stream.read().decode("latin-1").splitlines()
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise SourceError(f"{archive}: cannot be unpacked ({error}); delete it and run the command again") from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise SourceError(f"{archive}: cannot be unpacked ({reason}); delete it and run the command again") from error

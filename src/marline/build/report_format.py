@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from marline.spec.gates import LIMITS, default_gates
+from marline.spec.names import VARIANTS
 
 ABSENT = "-"
 MEASURED = {
@@ -16,6 +17,13 @@ MEASURED = {
 
 STRANGERS = ("max_flip_share", "max_batch_drift")
 """Limits on answers among strangers, which a variant that is served one item at a time need not keep."""
+
+
+def variants(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The report's entries in the order in which specs know variants, the reference first; JSON has none."""
+    known = list(VARIANTS)
+    names = sorted(report["variants"], key=lambda name: (known.index(name) if name in known else len(known), name))
+    return {name: report["variants"][name] for name in names}
 
 
 def percent(share: float | None) -> str:
@@ -45,6 +53,8 @@ def number(value: float | None) -> str:
     size = abs(value)
     if size == 0 or not size < float("inf"):
         return f"{value:g}"
+    if size < 0.00005:
+        return "<0.0001"
     return f"{value:.{next((digits for digits, bound in enumerate((100, 10, 1, 0.1)) if size >= bound), 4)}f}"
 
 

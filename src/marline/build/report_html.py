@@ -25,6 +25,7 @@ NUMBERS = (
     ("RSS<br>MB", "rss_bytes", say.megabytes),
     ("load<br>s", "load_seconds", say.seconds),
 )
+KINDS = {"pass": "good", "yes": "good", "fail": "bad", "no": "bad"}
 Entry = dict[str, Any]
 
 
@@ -37,6 +38,7 @@ def render(report: dict[str, Any]) -> str:
     Returns:
         HTML with inline style and drawings; the same report gives the same text.
     """
+    report = {**report, "variants": say.variants(report)}
     title = escape(f"{report['model']} {report['version']}: variants")
     sections = (_headline, _warnings, _comparison, _notes, _plots, _limits, _about)
     return (
@@ -48,8 +50,7 @@ def render(report: dict[str, Any]) -> str:
 
 
 def _headline(report: dict[str, Any]) -> str:
-    name, reference = report["default_variant"], report["reference"]
-    machine = report["machine"]
+    name, reference, machine = report["default_variant"], report["reference"], report["machine"]
     cards = [("default variant here", name or "none eligible", f"unknown CPUs: {report['default_portable'] or 'none'}")]
     if name:
         best, other = report["variants"][name], report["variants"][reference]
@@ -81,7 +82,7 @@ def _warnings(report: dict[str, Any]) -> str:
 def _comparison(report: dict[str, Any]) -> str:
     items = report["items"]
     head = ["<th>variant</th>", '<th class="left">quality</th>', '<th class="left">eligible</th>']
-    head += [f"<th>{title}</th>" for title, _, _ in NUMBERS] + ["<th>flips solo<br>vs batch</th>"]
+    head += [*(f"<th>{title}</th>" for title, _, _ in NUMBERS), "<th>flips solo<br>vs batch</th>"]
     rows = (_row(name, entry, name == report["default_variant"]) for name, entry in report["variants"].items())
     return (
         f"<h2>Variants</h2>\n{_table(head, rows)}"
@@ -97,13 +98,12 @@ def _row(name: str, entry: Entry, default: bool) -> str:
     able = say.eligible(entry)
     cells = [
         f"<th>{escape(name)}{_small(note)}</th>",
-        f'<td class="left">{_tag(entry["status"], "good" if entry["status"] == "pass" else "bad")}</td>',
-        f'<td class="left">{_tag(able, {"yes": "good", "no": "bad"}.get(able, "none"))}</td>',
+        *(f'<td class="left"><span class="tag {KINDS.get(t, "none")}">{t}</span></td>' for t in (entry["status"], able)),
     ]
     for _, key, words in NUMBERS:
         low_high = entry.get("p50_ratio_interval") if key == "p50_ratio" else None
         interval = " to ".join(f"{bound:.2f}" for bound in low_high or ())
-        cells.append(f"<td>{words(entry.get(key))}{_small(interval)}</td>")
+        cells.append(f"<td>{escape(words(entry.get(key)))}{_small(interval)}</td>")
     alone = "" if entry.get("served_grouped", True) else "served alone"
     cells.append(f"<td>{entry.get('flips_solo_vs_batch', say.ABSENT)}{_small(alone)}</td>")
     return f"<tr{_class('default' if default else '')}>{''.join(cells)}</tr>\n"
@@ -163,7 +163,7 @@ def _limit_cell(entry: Entry, limit: str) -> str:
     kind = "miss" if any(m["limit"] == limit for m in entry["missed"]) else ""
     if not kind and not say.applies(entry, limit):
         kind, allowed = "unchecked", "not checked"
-    return f"<td{_class(kind)}>{say.number(say.found(entry, limit))}{_small(allowed)}</td>"
+    return f"<td{_class(kind)}>{escape(say.number(say.found(entry, limit)))}{_small(allowed)}</td>"
 
 
 def _about(report: dict[str, Any]) -> str:
@@ -187,10 +187,6 @@ def _table(head: Iterable[str], rows: Iterable[str]) -> str:
         f'<div class="scroll"><table>\n<thead><tr>{"".join(head)}</tr></thead>\n'
         f"<tbody>\n{''.join(rows)}</tbody>\n</table></div>\n"
     )
-
-
-def _tag(text: str, kind: str) -> str:
-    return f'<span class="tag {kind}">{escape(text)}</span>'
 
 
 def _small(text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from marline.cli.options import opened, progress, store_option
-from marline.cli.serving import archives, question, running, wait_for_the_end
+from marline.cli.serving import archives, interruptible, question, running
 from marline.cli.table import print_report
 from marline.spec import load_compat, load_model_spec, resolve_spec_path
 
@@ -26,7 +26,8 @@ def quickstart(once: bool, port: int, store_root: Path) -> None:
 
     spec, base, store = load_model_spec(MODEL), resolve_spec_path(MODEL).parent, opened(store_root)
     result = build_model(spec, base, store, load_compat(), progress())
-    with running(archives(store, MODEL, spec.version, ()), MODEL, "127.0.0.1", port, 1) as server:
+    paths = archives(store, MODEL, spec.version, ())
+    with interruptible(), running(paths, MODEL, "127.0.0.1", port, 1) as server:
         url = f"{server.url}/predictions/{MODEL}"
         answer = question(url, QUESTION)
         click.echo(f"\n$ curl -d '{QUESTION}' {url}")
@@ -35,4 +36,4 @@ def quickstart(once: bool, port: int, store_root: Path) -> None:
         click.echo(f"\nfull report: {store.directory(MODEL, spec.version) / 'report.html'}")
         if not once:
             click.echo(f"{url} is being served; Ctrl-C stops it")
-            wait_for_the_end(server)
+            server.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 import urllib.error
@@ -58,17 +59,19 @@ def running(paths: list[Path], model: str, host: str, port: int, threads: int) -
         yield server
 
 
-def wait_for_the_end(server: TorchServer) -> None:
-    """Until Ctrl-C or SIGTERM, or until the server ends by itself (an error)."""
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the block in order, whatever it is doing: what it started is stopped, exit code 0."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     try:
-        server.wait()
+        yield
     except KeyboardInterrupt:
-        click.echo("stopping", err=True)
+        click.echo("stopped", err=True)
 
 
 @click.command()
@@ -84,8 +87,8 @@ def serve(
 ) -> None:
     """Serve a published model with TorchServe until Ctrl-C."""
     paths = archives(opened(store_root), model, version, variants)
-    with running(paths, model, host, port, threads) as server:
-        wait_for_the_end(server)
+    with interruptible(), running(paths, model, host, port, threads) as server:
+        server.wait()
 
 
 def question(url: str, text: str) -> Any:
@@ -94,15 +97,17 @@ def question(url: str, text: str) -> Any:
     Raises:
         ServeError: when nobody answers, or with the server's own words for a status other than 200.
     """
-    request = urllib.request.Request(url, json.dumps({"text": text}).encode(), {"content-type": "application/json"})
     try:
+        request = urllib.request.Request(url, json.dumps({"text": text}).encode(), {"content-type": "application/json"})
         with urllib.request.urlopen(request, timeout=60) as response:
             return json.load(response)
     except urllib.error.HTTPError as error:
         raise ServeError(
             f"{url} answered {error.code}: {error.read().decode('utf-8', 'replace').strip()[:300]}"
         ) from error
-    except (urllib.error.URLError, OSError) as error:
+    except ValueError as error:
+        raise ServeError(f"{url} is not the address of a model server ({error}); correct `--url`") from error
+    except (urllib.error.URLError, OSError, http.client.HTTPException) as error:
         raise ServeError(
             f"{url} does not answer ({getattr(error, 'reason', error)}); start a server with `marline serve`"
         ) from error

@@ -23,12 +23,12 @@ _COLOURS = {"pass": "green", "fail": "red", "yes": "green", "no": "red"}
 
 
 def comparison(report: dict[str, Any]) -> list[tuple[str, ...]]:
-    """One row per variant, in the report's order, its cells as in :data:`COLUMNS`.
+    """One row per variant, the reference first, its cells as in :data:`COLUMNS`.
 
     Args:
         report: the document of ``report.json``.
     """
-    return [_row(name, entry) for name, entry in report["variants"].items()]
+    return [_row(name, entry) for name, entry in say.variants(report).items()]
 
 
 def print_report(report: dict[str, Any]) -> None:
@@ -113,7 +113,7 @@ def _notes(report: dict[str, Any]) -> list[str]:
         f"default on CPU class {report['machine']['cpu_class']}: {default or 'none is eligible'}; "
         f"on unknown CPUs: {portable or 'none'}"
     ]
-    for name, entry in report["variants"].items():
+    for name, entry in say.variants(report).items():
         out += [f"{name} missed {sentence}" for sentence in say.missed(entry)]
         if entry["error"]:
             out.append(f"{name} failed: {entry['error']}")

@@ -32,7 +32,7 @@ def golden_id(text: TextSource, word: str) -> int:
 def test_a_small_margin_is_refused_with_the_text(spec: ModelSpec, text: TextSource):
     flat = {"head.weight": text.weights["head.weight"] * 0.05, "head.bias": text.weights["head.bias"] * 0}
     unsure = dataclasses.replace(text, weights=text.weights | flat)
-    with pytest.raises(BuildError, match="^toy: golden text 'superb warm film' has a top-1 margin of 0.[0-9]+, at least 1.0 is needed; choose a clearer text$"):
+    with pytest.raises(BuildError, match=r"^toy: golden text 'superb warm film' has a top-1 margin of 0.[0-9]+, at least 1.0 is needed; choose a clearer text$"):
         golden.record_text(spec, unsure)
 
 

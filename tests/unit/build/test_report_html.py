@@ -177,6 +177,21 @@ def test_reports_that_lack_something(document: dict[str, Any], drawings: int, sa
     assert says in " ".join(Page(html).text)
 
 
+def test_variants_stand_in_one_order_whatever_the_document_has() -> None:
+    document = report()
+    document["variants"] = dict(reversed(document["variants"].items()))
+    names = [row[0].split()[0] for row in Page(render(document)).rows]
+    assert names[1:7] == [
+        "eager-fp32", "torchscript-fp32", "torch-int8-static", "onnx-int8", "onnx-int8-vnni", "onnx-int8-static",
+    ]
+
+
+def test_a_value_too_small_for_its_digits_is_not_called_zero() -> None:
+    document = report()
+    document["variants"]["onnx-int8"]["max_abs"] = 0.00001
+    assert Page(render(document)).row("max_abs")[4] == "<0.0001 ≤ 2"
+
+
 def test_one_stall_does_not_squeeze_the_distributions() -> None:
     document = report()
     document["variants"]["onnx-int8"]["times_ms"][0] = 5000.0

@@ -26,9 +26,9 @@ from marline.build.sources.cache import sha256_of
 from marline.build.variants import Built, Context, build_variant
 from marline.build.variants.describe import draft_manifest
 
-GOOD = "superb warm funny gorgeous brilliant lovely moving great triumph delight".split()
-BAD = "dull awful boring clumsy tedious bland weak lifeless waste mess".split()
-PLAIN = "the a film plot actor scene story music camera of and in with this one for its long first last".split()
+GOOD = ["superb", "warm", "funny", "gorgeous", "brilliant", "lovely", "moving", "great", "triumph", "delight"]
+BAD = ["dull", "awful", "boring", "clumsy", "tedious", "bland", "weak", "lifeless", "waste", "mess"]
+PLAIN = ["the", "a", "film", "plot", "actor", "scene", "story", "music", "camera", "of", "and", "in", "with", "this", "one", "for", "its", "long", "first", "last"]
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *GOOD, *BAD, *PLAIN]
 CONFIG = {
     "model_type": "bert", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128,

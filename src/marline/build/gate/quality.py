@@ -28,7 +28,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Answers:
-    """Outputs as (items, numbers): alone, among strangers, and on the test split.
+    """Outputs as (items, numbers), short rows filled up with zeros: alone, among strangers, and on the test split.
 
     ``rss_bytes`` is the process's peak resident memory after loading and all single questions;
     ``load_seconds`` runs from the first line that loads to the first answer, engine import included.
@@ -78,13 +78,19 @@ def answer(directory: Path, exam: Exam) -> Answers:
 
     first = flat(exam.gate[0])
     load_seconds = time.perf_counter() - started
-    gate = np.stack([first, *(flat(inputs) for inputs in exam.gate[1:])])
+    gate = _stacked([first, *(flat(inputs) for inputs in exam.gate[1:])])
     rss = peak_rss()
     batched = gate.copy()
     for group in exam.strangers:
         batched[group] = np.asarray(backend.run(padded([exam.gate[i] for i in group]))[names[0]], np.float64)
-    test = np.stack([flat(inputs) for inputs in exam.test]) if exam.test else gate[:0]
+    test = _stacked([flat(inputs) for inputs in exam.test]) if exam.test else gate[:0]
     return Answers(gate, batched, test, rss, load_seconds)
+
+
+def _stacked(rows: list[Array]) -> Array:
+    """Rows of a tensor model may have any number of outputs: zeros, equal in every variant, fill them up."""
+    width = max(len(row) for row in rows)
+    return np.stack([np.pad(row, (0, width - len(row))) for row in rows])
 
 
 def peak_rss() -> int:

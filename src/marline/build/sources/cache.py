@@ -72,8 +72,10 @@ def unpack(archive: Path, sha256: str) -> Path:
                 with tarfile.open(archive) as tar:
                     tar.extractall(scratch, filter="data")
         except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error) as error:
+            # tarfile lists every compression it tried, a line each
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise SourceError(
-                f"{archive}: cannot be unpacked ({error}); delete it and run the command again"
+                f"{archive}: cannot be unpacked ({reason}); delete it and run the command again"
             ) from error
 
     return once(cache_dir() / "unpacked" / sha256, make)

@@ -11,7 +11,7 @@ from marline.build.sources.cache import sha256_of
 from marline.build.variants.base import Built, Context, declared_tensors, text_tensors
 from marline.spec.names import VARIANTS
 
-MINIMUM_PYTHON = ">=3.10"
+MINIMUM_PYTHON = ">=3.11"
 
 
 def draft_manifest(context: Context, built: Built, golden: tuple[Golden, ...] = ()) -> Manifest:

@@ -37,7 +37,11 @@ def trace_text(module: nn.Module, target: Path, name: str) -> None:
         # torch.jit warns that it is deprecated; this variant exists for those who have it in service
         warnings.simplefilter("ignore")
         config = module.encoder.config
-        traced = torch.jit.trace(module, example(*EXAMPLE, config.vocab_size), check_trace=False)
+        # The first types of a process have plain names and share a file per Python module, all later ones
+        # have a file each.  After one trace every trace is of the second kind, so that the bytes do not
+        # depend on what was built before.
+        for _ in range(2):
+            traced = torch.jit.trace(module, example(*EXAMPLE, config.vocab_size), check_trace=False)
         for batch, most in OTHER_SHAPES:
             shape = (batch, min(most, config.max_position_embeddings))
             inputs = example(*shape, config.vocab_size)

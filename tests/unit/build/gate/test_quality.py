@@ -63,7 +63,7 @@ def test_answers_that_are_not_finite_are_one_sentence(artifact: Path, questions:
     bias = next(i for i in graph.graph.initializer if list(i.dims) == [2])
     bias.CopyFrom(numpy_helper.from_array(np.array([np.nan, 0], np.float32), bias.name))
     onnx.save(graph, str(artifact / "model.onnx"))
-    with pytest.raises(BuildError, match="^onnx-fp32: 10 of 10 answers of the gate run are not finite; remove the variant"):
+    with pytest.raises(BuildError, match=r"^onnx-fp32: 10 of 10 answers of the gate run are not finite; remove the variant"):
         examine(artifact, questions[1], tmp_path / "out.npz")
 
 

@@ -100,9 +100,10 @@ def test_accuracy_on_test():
 
 
 def test_speed_limits_are_missed_by_name():
+    gates = Gates(max_p50_ratio_to_eager=1.25, max_rss_mb=1500, max_load_seconds=30)
     speed = Speed(1, 1, 1 / 1.26, 1, 1, 1, 1, ())
-    assert {m.limit for m in judge_speed(speed, 1_600_000_000, 31.0, Gates())} == SPEED_LIMITS
-    assert judge_speed(Speed(1, 1, 1 / 1.24, 1, 1, 1, 1, ()), 1_400_000_000, 29.0, Gates()) == ()
+    assert {m.limit for m in judge_speed(speed, 1_600_000_000, 31.0, gates)} == SPEED_LIMITS
+    assert judge_speed(Speed(1, 1, 1 / 1.24, 1, 1, 1, 1, ()), 1_400_000_000, 29.0, gates) == ()
 
 
 @pytest.mark.parametrize("name", LIMITS)

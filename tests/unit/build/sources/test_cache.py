@@ -49,7 +49,7 @@ def test_what_another_process_made_meanwhile_is_kept(cache: Path):
 
 def test_a_path_that_cannot_be_made_is_one_sentence(cache: Path):
     (cache / "file").write_text("in the way")
-    with pytest.raises(SourceError, match="file: cannot be made; set MARLINE_CACHE to another folder"):
+    with pytest.raises(SourceError, match=r"file: cannot be made; set MARLINE_CACHE to another folder"):
         once(cache / "file", lambda scratch: None)
 
 
@@ -62,6 +62,7 @@ def test_a_corrupt_archive_is_one_sentence_and_leaves_nothing(name: str, content
         unpack(path, "0" * 64)
     assert str(caught.value).startswith(f"{path}: cannot be unpacked (")
     assert str(caught.value).endswith("; delete it and run the command again")
+    assert "\n" not in str(caught.value)
     assert list((cache / "unpacked").iterdir()) == []
 
 
@@ -77,7 +78,7 @@ def test_an_archive_is_unpacked_once_per_digest(tmp_path: Path):
 def test_an_archive_that_points_outside_is_refused(tmp_path: Path):
     path = tmp_path / "x.tar.gz"
     path.write_bytes(tiny.tarball({"../../outside.txt": b"text"}))
-    with pytest.raises(SourceError, match="cannot be unpacked"):
+    with pytest.raises(SourceError, match=r"cannot be unpacked"):
         unpack(path, "2" * 64)
     assert not list(tmp_path.rglob("outside.txt"))
 
@@ -97,5 +98,5 @@ def test_digest_of_a_file_and_of_a_folder(tmp_path: Path):
 def test_a_cache_that_cannot_be_made_names_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "taken").write_text("")
     monkeypatch.setenv("MARLINE_CACHE", str(tmp_path / "taken"))
-    with pytest.raises(SourceError, match="taken: the cache cannot be made .*set MARLINE_CACHE to a writable folder"):
+    with pytest.raises(SourceError, match=r"taken: the cache cannot be made .*set MARLINE_CACHE to a writable folder"):
         cache_dir()

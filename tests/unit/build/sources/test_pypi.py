@@ -24,7 +24,7 @@ def test_the_right_wheel_is_fetched_once(links: Path, tmp_path: Path):
     # what is in the cache is looked at before it is used
     [kept] = (tmp_path / "cache" / "downloads" / source.sha256).iterdir()
     kept.write_bytes(b"changed")
-    with pytest.raises(SourceError, match="does not hold exactly the file of toypackage 1.0 with sha256 .*delete the folder"):
+    with pytest.raises(SourceError, match=r"does not hold exactly the file of toypackage 1.0 with sha256 .*delete the folder"):
         pypi.fetch(source)
 
 

@@ -45,7 +45,7 @@ def test_another_file_than_the_spec_names_is_refused_with_both_digests(name: str
 def test_a_missing_file_is_refused(folder: Path):
     spec = _spec(folder)
     (folder / "trained.safetensors").unlink()
-    with pytest.raises(SourceError, match="trained.safetensors: does not exist; trained.sha256 of toy names it, put it there"):
+    with pytest.raises(SourceError, match=r"trained.safetensors: does not exist; trained.sha256 of toy names it, put it there"):
         resolve(spec, folder)
     assert resolve(spec, folder, untrained=True).path == folder / "model"
 
@@ -56,5 +56,5 @@ def test_a_path_that_the_distribution_lacks(folder: Path, links: Path):
     found = resolve(_spec(folder, source=source), folder)
     assert found.path.read_bytes() == b"1"
     assert (found.record.uri, found.record.revision) == ("pypi:toypackage/toypackage/m.onnx", "1.0")
-    with pytest.raises(SourceError, match="toypackage 1.0: holds no 'other'; correct `source.path` of toy"):
+    with pytest.raises(SourceError, match=r"toypackage 1.0: holds no 'other'; correct `source.path` of toy"):
         resolve(_spec(folder, source=source | {"path": "other"}), folder)
