@@ -10,12 +10,13 @@ The rooms, left to right; a room imports only rooms to its left, and ``handlerki
 
 Every arrow is one function, callable alone::
 
-    from marline.spec import load_model_spec
+    from pathlib import Path
     from marline.artifact.pipeline import build_model
     from marline.artifact.store import Store
+    from marline.spec import load_compat, load_model_spec
 
     spec = load_model_spec("sentiment")
-    result = build_model(spec, Store("model_store"))
+    result = build_model(spec, Path("config/models"), Store("model_store"), load_compat(), print)
     print(result.report["default_variant"])
 """
 

@@ -16,7 +16,7 @@ from marline.serve import TorchServer, serve
 from marline.spec import load_model_spec
 
 MODEL = "sentiment"
-VARIANTS = ("onnx-int8", "onnx-fp32")
+VARIANTS = ("onnx-int8-static", "onnx-fp32")
 COPIED = ("config", "docs", "README.md", "Makefile", "build.py", "pyproject.toml", "requirements", "tools")
 LINKED = ("src", "handlers")
 

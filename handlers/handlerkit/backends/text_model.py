@@ -11,6 +11,10 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.utils import logging
+
+# it remarks on keys of a configuration that no training loss needs here
+logging.set_verbosity_error()
 
 HEADS = ("mean-linear", "mean-normalize", "native")
 

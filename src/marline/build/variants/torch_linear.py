@@ -8,6 +8,7 @@ way, on the outputs of a six-layer encoder).  Results are not quantized: the nex
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
@@ -33,8 +34,11 @@ class _Int8Linear(nn.Module):
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
-        self.packed = LinearPackedParams(dtype=torch.qint8)
-        self.packed.set_weight_bias(quantized_weight(linear.weight), linear.bias)
+        with warnings.catch_warnings():
+            # torch announces the removal of quantized tensors; compat.yaml pins a version that has them
+            warnings.simplefilter("ignore")
+            self.packed = LinearPackedParams(dtype=torch.qint8)
+            self.packed.set_weight_bias(quantized_weight(linear.weight), linear.bias)
 
 
 class DynamicLinear(_Int8Linear):
@@ -119,7 +123,9 @@ def engine(name: str) -> Iterator[None]:
     """
     before = torch.backends.quantized.engine
     if ENGINE not in torch.backends.quantized.supported_engines:
-        raise BuildError(f"{name}: torch has no {ENGINE} kernels for int8 on this machine; build on an x86 machine or remove the variant")
+        raise BuildError(
+            f"{name}: torch has no {ENGINE} kernels for int8 on this machine; build on an x86 machine or remove the variant"
+        )
     torch.backends.quantized.engine = ENGINE
     try:
         yield
