@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from marline.cli.options import opened, progress, store_option, strict_option
+from marline.cli.options import opened, progress, require_build_packages, store_option, strict_option
 from marline.cli.table import print_report
 from marline.errors import SpecError, StoreError
 from marline.spec import load_compat, load_model_spec, resolve_spec_path
@@ -56,6 +56,7 @@ def schemas(only_check: bool) -> None:
 @click.option("--keep-head", is_flag=True, help="Take the trained head that is there; only calibrate and record again.")
 def train(name: str, keep_head: bool) -> None:
     """Make a model's trained head, calibration ranges and golden answers, beside its spec."""
+    require_build_packages()
     from marline.build.sources import resolve
     from marline.build.train.run import train as run
 
@@ -73,6 +74,7 @@ def train(name: str, keep_head: bool) -> None:
 @click.option("--measure", is_flag=True, help="Measure existing archives on this machine; build nothing.")
 def build(name: str, store_root: Path, strict: bool, variants: tuple[str, ...], measure: bool) -> None:
     """Build, gate and publish a model's variants."""
+    require_build_packages()
     from marline.artifact.measuring import measure_model
     from marline.artifact.pipeline import build_model
 

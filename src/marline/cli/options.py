@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from marline.artifact.store import Store
+from marline.errors import BuildError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,6 +36,19 @@ def store_option(function: F) -> F:
 def strict_option(function: F) -> F:
     """``--strict``: warnings are errors."""
     return click.option("--strict", is_flag=True, help="An unproven combination of versions is an error.")(function)
+
+
+def require_build_packages() -> None:
+    """Refuse a verb that builds where only serving is installed.
+
+    Raises:
+        BuildError: naming the first package that is missing.
+    """
+    needed = ("torch", "transformers", "onnx", "safetensors", "model_archiver", "matplotlib")
+    if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
+        raise BuildError(
+            f"{missing[0]} is not installed, which building needs; `pip install 'marline[build]'`, or `make setup`"
+        )
 
 
 def opened(root: Path) -> Store:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from marline.cli.options import opened, progress, store_option
+from marline.cli.options import opened, progress, require_build_packages, store_option
 from marline.cli.serving import archives, interruptible, question, running
 from marline.cli.table import print_report
 from marline.spec import load_compat, load_model_spec, resolve_spec_path
@@ -22,6 +22,7 @@ QUESTION = "A warm, funny and beautifully acted film that I would happily watch 
 @store_option
 def quickstart(once: bool, port: int, store_root: Path) -> None:
     """Build the sentiment model, serve it, ask it once, and show the comparison of its variants."""
+    require_build_packages()
     from marline.artifact.pipeline import build_model
 
     spec, base, store = load_model_spec(MODEL), resolve_spec_path(MODEL).parent, opened(store_root)

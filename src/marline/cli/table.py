@@ -118,5 +118,7 @@ def _notes(report: dict[str, Any]) -> list[str]:
         if entry["error"]:
             out.append(f"{name} failed: {entry['error']}")
         if entry["loosened_because"]:
-            out.append(f"{name} is allowed {'; '.join(say.loosened(name, entry))}, because: {entry['loosened_because']}")
+            out.append(
+                f"{name} is allowed {'; '.join(say.loosened(name, entry))}, because: {entry['loosened_because']}"
+            )
     return out
