@@ -71,6 +71,7 @@ def build_model(
     if (known := _unchanged(store, spec, digest, only)) is not None:
         say(f"{spec.name} {spec.version}: unchanged, taken from {store.directory(spec.name, spec.version)}")
         return BuildResult(known, False)
+    published = _published_entries(store, spec, digest) if only else {}
     source = resolve(spec, base)
     with store.staging(spec.name, spec.version) as staging, tempfile.TemporaryDirectory(prefix="marline-build-") as scratch:
         stage = Stage(spec, source, staging.path, Path(scratch))
@@ -80,7 +81,7 @@ def build_model(
         found = answers_of({n: s.judged for n, s in staged.items()}, exam, Path(scratch), say)
         entries = judge(spec, staged, found, exam) | errors
         _golden_and_speed(spec, staged, found, exam, entries, say)
-        entries = _published_entries(store, spec, digest) | entries if only else entries
+        entries = published | entries
         document = _document(spec, entries, exam, digest, warnings)
         for name in wanted:
             if entries[name]["status"] == "pass":
