@@ -10,14 +10,12 @@ from typing import Any
 
 from handlerkit.machine import cpu_flags
 from handlerkit.serving import Handler
-from marline.artifact import atomic
 from marline.artifact.judging import answers_of, load_handlers, measure
-from marline.artifact.pipeline import evidence
+from marline.artifact.pipeline import evidence, measured_here, write_report
 from marline.artifact.store import Store
-from marline.build import machine, report
+from marline.build import report
 from marline.build.gate.quality import Answers
 from marline.build.gate.questions import tensor_exam, text_exam
-from marline.build.report_html import render
 from marline.build.sources import load_text_source, resolve
 from marline.errors import BuildError, GateError, SpecError, StoreError
 from marline.spec.compat import Compat, installed_versions
@@ -58,7 +56,6 @@ def measure_model(
     for name in set(published) - set(document["variants"]):
         say(f"{name}: is not in the version's report, so it is not measured; run `marline build {spec.name}`")
     here = [n for n in published if n in document["variants"] and set(VARIANTS[n].cpu_flags) <= cpu_flags()]
-    about = machine.describe()
     entries = {
         name: {k: v for k, v in entry.items() if k not in report.SPEED_KEYS} | {"eligible": False}
         for name, entry in document["variants"].items()
@@ -78,16 +75,11 @@ def measure_model(
             raise BuildError(f"{spec.name} {spec.version}: the reference {spec.reference} does not run here, nothing can be compared with it")
         say(f"timing {len(handlers)} variants in interleaved rounds, one thread")
         measure(spec, handlers, {n: a for n, a in found.items() if isinstance(a, Answers)}, exam, entries)
-    portable = {name for name in entries if VARIANTS[name].portable}
-    document |= {
-        "cpu_class": about["cpu_class"], "machine": about, "versions": installed_versions(), "warnings": warnings, "variants": entries,
-        "default_variant": report.default_variant(entries), "default_portable": report.default_variant(entries, portable),
-    }
+    document |= measured_here(entries, warnings)
     for name in handlers:
-        store.write_evidence(spec.name, spec.version, name, about["cpu_class"], evidence(document, entries[name]))
+        store.write_evidence(spec.name, spec.version, name, document["cpu_class"], evidence(document, entries[name]))
     folder = store.directory(spec.name, spec.version)
-    atomic.write_json(folder / "report.json", document)
-    atomic.write_text(folder / "report.html", render(document))
+    write_report(folder, document)
     if document["default_variant"] is None:
-        raise GateError(f"{spec.name} {spec.version}: no variant is eligible on CPU class {about['cpu_class']}; see {folder / 'report.html'}")
+        raise GateError(f"{spec.name} {spec.version}: no variant is eligible on CPU class {document['cpu_class']}; see {folder / 'report.html'}")
     return document

@@ -91,7 +91,7 @@ def build_model(
             else:
                 shutil.rmtree(staging.path / name, ignore_errors=True)
         _refuse_failures(spec, store, document, entries)
-        _write_report(staging.path, document)
+        write_report(staging.path, document)
         staging.commit()
     say(f"{spec.name} {spec.version}: published to {store.directory(spec.name, spec.version)}")
     return BuildResult(document, True)
@@ -129,8 +129,6 @@ def _golden_and_speed(
 
 
 def _document(spec: ModelSpec, entries: dict[str, Entry], exam: Exam, digest: str, warnings: list[str]) -> dict[str, Any]:
-    portable = {name for name in entries if VARIANTS[name].portable}
-    about = machine.describe()
     return {
         "schema_version": report.SCHEMA_VERSION,
         "model": spec.name,
@@ -138,10 +136,18 @@ def _document(spec: ModelSpec, entries: dict[str, Entry], exam: Exam, digest: st
         "task": spec.task,
         "reference": spec.reference,
         "inputs_sha256": digest,
+        "items": {"gate": len(exam.gate), "test": len(exam.test)},
+    } | measured_here(entries, warnings)
+
+
+def measured_here(entries: dict[str, Entry], warnings: list[str]) -> dict[str, Any]:
+    """The part of a report that belongs to this machine, and what follows from its measurements."""
+    portable = {name for name in entries if VARIANTS[name].portable}
+    about = machine.describe()
+    return {
         "cpu_class": about["cpu_class"],
         "machine": about,
         "versions": installed_versions(),
-        "items": {"gate": len(exam.gate), "test": len(exam.test)},
         "default_variant": report.default_variant(entries),
         "default_portable": report.default_variant(entries, portable),
         "warnings": warnings,
@@ -155,7 +161,7 @@ def _refuse_failures(spec: ModelSpec, store: Store, document: dict[str, Any], en
         return
     folder = store.root / ".failed" / f"{spec.name}-{spec.version}"
     folder.mkdir(parents=True, exist_ok=True)
-    _write_report(folder, document)
+    write_report(folder, document)
     if not failed:
         raise GateError(
             f"{spec.name} {spec.version}: no variant is eligible on CPU class {document['cpu_class']}; "
@@ -169,7 +175,8 @@ def _refuse_failures(spec: ModelSpec, store: Store, document: dict[str, Any], en
     )
 
 
-def _write_report(folder: Path, document: dict[str, Any]) -> None:
+def write_report(folder: Path, document: dict[str, Any]) -> None:
+    """Write ``report.json`` and ``report.html``."""
     atomic.write_json(folder / "report.json", document)
     atomic.write_text(folder / "report.html", render(document))
 

@@ -50,6 +50,11 @@ def choose(
     def sqnr(kept: list[str]) -> float:
         return round(compare(wanted, outputs_of(quantize(kept), rows), task, 1.0).sqnr_db, DECIMALS)
 
+    return best_kept(names, sqnr)
+
+
+def best_kept(names: Sequence[str], sqnr: Callable[[list[str]], float]) -> dict[str, Any]:
+    """What :func:`choose` returns, for any engine: ``sqnr`` measures with the names given left in fp32, in dB."""
     base = sqnr([])
     gains = {name: sqnr([name]) for name in names}
     best = sorted((n for n in names if gains[n] >= base + MIN_GAIN_DB), key=lambda n: (-gains[n], n))[:MOST_KEPT]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from marline.build.gate.compare import compare
 from marline.build.gate.exam import Inputs
 from marline.build.variants.base import Context
-from marline.build.variants.sensitivity import DECIMALS, MIN_GAIN_DB, MOST_KEPT
+from marline.build.variants.sensitivity import DECIMALS, best_kept
 from marline.build.variants.torch_linear import Make, engine, linears, quantize
 
 RANGE_DECIMALS = 4
@@ -59,7 +59,4 @@ def choose(context: Context, make: Make, rows: Sequence[Inputs]) -> dict[str, An
         return round(compare(wanted, outputs_of(model, few), context.spec.task, 1.0).sqnr_db, DECIMALS)
 
     with engine(name):
-        base = sqnr([])
-        gains = {each: sqnr([each]) for each in linears(text.model())}
-    best = sorted((n for n in gains if gains[n] >= base + MIN_GAIN_DB), key=lambda n: (-gains[n], n))[:MOST_KEPT]
-    return {"keep_fp32": best, "sqnr_db": {"everything quantized": base, "keeping": {n: gains[n] for n in best}}}
+        return best_kept(linears(text.model()), sqnr)
