@@ -55,11 +55,9 @@ def measure_model(
     published = store.variants(spec.name, spec.version)
     for name in set(published) - set(document["variants"]):
         say(f"{name}: is not in the version's report, so it is not measured; run `marline build {spec.name}`")
-    here = [n for n in published if n in document["variants"] and set(VARIANTS[n].cpu_flags) <= cpu_flags()]
-    entries = {
-        name: {k: v for k, v in entry.items() if k not in report.SPEED_KEYS} | {"eligible": False}
-        for name, entry in document["variants"].items()
-    }
+    able = {n for n in document["variants"] if set(VARIANTS[n].cpu_flags) <= cpu_flags()}
+    here = [n for n in published if n in able]
+    entries = {name: report.without_speed(entry, name in able) for name, entry in document["variants"].items()}
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marline-measure-")))
         unpacked = {n: stack.enter_context(store.unpacked(spec.name, spec.version, n)) for n in here}

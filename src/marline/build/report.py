@@ -65,7 +65,7 @@ def add_speed(
     """Add what belongs to artifact and CPU class; decides ``eligible``."""
     entry |= {
         "eligible": entry["status"] == "pass" and not misses,
-        "missed": [m for m in entry["missed"] if m["limit"] not in SPEED_LIMITS] + [_miss(m) for m in misses],
+        "missed": entry["missed"] + [_miss(m) for m in misses],
         "p50_ms": speed.p50_ms,
         "p95_ms": speed.p95_ms,
         "p50_ratio": speed.p50_ratio,
@@ -76,6 +76,13 @@ def add_speed(
         "load_seconds": load_seconds,
         "times_ms": list(speed.times_ms),
     }
+
+
+def without_speed(entry: dict[str, Any], runs_here: bool) -> dict[str, Any]:
+    """An entry as it is before this machine measures: nothing of another CPU class is left in it."""
+    kept = {key: value for key, value in entry.items() if key not in SPEED_KEYS}
+    missed = [m for m in entry["missed"] if m["limit"] not in SPEED_LIMITS]
+    return kept | {"eligible": False, "missed": missed, "runs_on_this_cpu": runs_here}
 
 
 def default_variant(variants: dict[str, dict[str, Any]], among: set[str] | None = None) -> str | None:
