@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = {"serve": ("serve",), "dev": ("serve", "build", "dev")}
+LOCKS = {"serve": ("serve",), "pod": ("serve", "pod"), "dev": ("serve", "pod", "build", "dev")}
 
 
 def requirements(extras: tuple[str, ...]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 
@@ -11,9 +12,21 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import click
 
 import marline
-from marline.cli import models, registry, serving
-from marline.cli.quickstart import quickstart
 from marline.errors import MarlineError
+
+# verb to the module that has it: a verb loads only what it needs, for a pod's hooks start often
+_VERBS = {
+    "check": "models",
+    "schemas": "models",
+    "train": "models",
+    "build": "models",
+    "report": "models",
+    "registry": "registry",
+    "serve": "serving",
+    "ask": "serving",
+    "quickstart": "quickstart",
+    "agent": "agent",
+}
 
 
 class _Group(click.Group):
@@ -28,22 +41,20 @@ class _Group(click.Group):
                 click.echo(f"error: {line}", err=True)
             sys.exit(1)
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs, in the order in which a model meets them."""
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One verb, imported when it is asked for."""
+        if cmd_name not in _VERBS:
+            return None
+        command = getattr(importlib.import_module(f"marline.cli.{_VERBS[cmd_name]}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(marline.__version__, prog_name="marline")
 def main() -> None:
-    """PyTorch models as measured, gated, reproducible TorchServe archives."""
-
-
-for verb in (
-    models.check,
-    models.schemas,
-    models.train,
-    models.build,
-    models.report,
-    registry.registry,
-    serving.serve,
-    serving.ask,
-    quickstart,
-):
-    main.add_command(verb)
+    """PyTorch models as measured, gated, reproducible TorchServe archives, and their way onto Kubernetes."""

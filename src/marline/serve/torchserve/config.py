@@ -56,7 +56,7 @@ class RunDirectory:
 
     @property
     def classes(self) -> Path:
-        """Classes that come before TorchServe's own (see :mod:`marline.serve.torchserve.raw_forms`)."""
+        """Classes that come before TorchServe's own (see :mod:`marline.serve.torchserve.overlay`)."""
         return self.root / "classes"
 
     @property

@@ -9,10 +9,7 @@ the class path; multipart forms are decoded as before.
 
 from __future__ import annotations
 
-import hashlib
 import struct
-import zipfile
-from pathlib import Path
 
 from marline.errors import ServeError
 
@@ -22,30 +19,6 @@ SHA256 = "915ac25d1f8a2360181528aa8eabd3c769ebd807d54798f0bce9bc934213eb93"
 COMPARED = b"APPLICATION_X_WWW_FORM_URLENCODED"
 INSTEAD = b"CHUNKED"  # a constant of the same type in the same class of netty; no content type is called so
 _UTF8 = 1  # tag of a text in a class file's constant pool (JVM specification, 4.4.7)
-
-
-def overlay(frontend: Path, target: Path) -> Path:
-    """Write the changed class below ``target``, a directory for the front of the class path.
-
-    Args:
-        frontend: ``ts/frontend`` of TorchServe.
-        target: an empty directory of the running server.
-
-    Raises:
-        ServeError: when the class is not the one of TorchServe 0.12.0.
-    """
-    jar = frontend / "model-server.jar"
-    try:
-        with zipfile.ZipFile(jar) as archive:
-            data = archive.read(CLASS)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise ServeError(f"{jar}: cannot be read ({error}); install torchserve again") from error
-    if hashlib.sha256(data).hexdigest() != SHA256:
-        raise ServeError(f"{jar}: is not the frontend of TorchServe 0.12.0; `pip install --force-reinstall torchserve==0.12.0`")
-    path = target / CLASS
-    path.parent.mkdir(parents=True)
-    path.write_bytes(renamed(data))
-    return target
 
 
 def renamed(data: bytes) -> bytes:

@@ -6,7 +6,6 @@ import http.client
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -14,23 +13,19 @@ from pathlib import Path
 from types import TracebackType
 
 from marline.errors import ServeError
-from marline.serve.torchserve import group, reasons
+from marline.serve.torchserve import group, launch, reasons
 from marline.serve.torchserve.archives import Served, read_archive
-from marline.serve.torchserve.config import Listen, RunDirectory, derive, file_names, worker_counts
+from marline.serve.torchserve.config import Listen, RunDirectory, file_names, worker_counts
 from marline.serve.torchserve.cpus import cpus
 from marline.serve.torchserve.describe import Described, describe
-from marline.serve.torchserve.environ import environment, require_torchserve
+from marline.serve.torchserve.environ import environment
 from marline.serve.torchserve.java import find_java
 from marline.serve.torchserve.ports import LOCAL, free_ports, require_free
-from marline.serve.torchserve.raw_forms import overlay
 from marline.serve.torchserve.torchless import torch_free_skips
 from marline.spec.model import Serving
 
-LOG4J = Path(__file__).with_name("log4j2.xml")
 POLL_SECONDS = 0.05
 STOP_SECONDS = 15.0
-# a unix socket's path has at most 107 bytes, and TorchServe's longest below ours is tmp/.ts.sock.9000
-LONGEST_ROOT = 107 - len("/tmp/.ts.sock.65535")
 
 
 def serve(
@@ -121,7 +116,7 @@ class TorchServer:
         self.stop()
 
     def _start(self) -> None:
-        java, home = find_java(), require_torchserve()
+        find_java()
         environ = environment(os.environ, self.threads)
         ports = free_ports(4)
         if self.port == 0:
@@ -129,29 +124,9 @@ class TorchServer:
         require_free(self.host, self.port)
         self.metrics_port = ports[0]
         run = self._run = RunDirectory(Path(tempfile.mkdtemp(prefix="marline-")).resolve())
-        if len(os.fsencode(run.root)) > LONGEST_ROOT:
-            raise ServeError(
-                f"{run.root} is too long for the unix sockets in it (allowed: {LONGEST_ROOT} bytes); "
-                "set TMPDIR to a shorter path"
-            )
-        for directory in (run.store, run.temporary, run.logs, run.working, run.classes):
-            directory.mkdir()
-        for one, name in zip(self.served, file_names(len(self.served)), strict=True):
-            (run.store / name).symlink_to(one.path.resolve())
         listen = Listen(self.host, self.port, *ports[:3])
-        run.config.write_text(derive(self.served, self.settings, cpus() // self.threads, listen, run), encoding="ascii")
-        command = [
-            str(java),
-            "-XX:+UseSerialGC", "-Xms32m", "-Xmx512m", "-XX:+ExitOnOutOfMemoryError",
-            "-Djava.util.concurrent.ForkJoinPool.common.parallelism=1",
-            f"-Dmodel_server_home={home}",
-            f"-Dlog4j.configurationFile={LOG4J.as_uri()}",
-            f"-Dmarline.logs={run.logs}",
-            f"-Djava.io.tmpdir={run.temporary}",
-            "-cp", f"{overlay(home / 'ts' / 'frontend', run.classes)}:{home}/ts/frontend/*", "org.pytorch.serve.ModelServer",
-            "--python", sys.executable,
-            "-f", str(run.config), "-s", str(run.store), "-ncs",
-        ]  # fmt: skip
+        launch.prepare(run, self.served, self.settings, cpus() // self.threads, listen)
+        command = launch.command(run)
         with (run.logs / "console.log").open("wb") as console:
             # a session of its own: Ctrl-C reaches this process, which then stops the server in order
             self._process = subprocess.Popen(

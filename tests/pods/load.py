@@ -1,0 +1,118 @@
+"""Open-loop load: requests leave when they are due, whatever became of those before, and each answer is checked."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+Check = Callable[[int, bytes], str]
+QUESTIONS = [
+    ("A warm, funny and beautifully acted film that I would happily watch again.", "positive"),
+    ("Dull, lifeless and far too long; I wanted my money back.", "negative"),
+    ("An absolute triumph, the best picture of the year.", "positive"),
+    ("The plot makes no sense and the acting is terrible.", "negative"),
+]
+
+
+@dataclass
+class Outcome:
+    """What became of every request: statuses, wrong answers and failures with their second since the start."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    problems: list[tuple[float, str]] = field(default_factory=list)
+    seconds: list[tuple[float, float]] = field(default_factory=list)
+    versions: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def total(self) -> int:
+        return sum(self.statuses.values())
+
+    def __str__(self) -> str:
+        counted = ", ".join(f"{count} x {status}" for status, count in sorted(self.statuses.items()))
+        slowest = max((took for _, took in self.seconds), default=0.0)
+        return f"{self.total} requests: {counted}; slowest {slowest:.2f} s; problems {self.problems[:5]}"
+
+
+class Load:
+    """Asks ``url`` at a constant rate until stopped.
+
+    Args:
+        url: where.
+        rate: requests per second.
+        path: of the model.
+        keep: share of connections kept open and used again (the others are new for each request).
+        timeout: seconds for one answer.
+    """
+
+    def __init__(self, url: str, rate: float, *, path: str = "/predictions/sentiment", timeout: float = 60.0) -> None:
+        self.url, self.rate, self.path, self.timeout = url, rate, path, timeout
+        self.outcome = Outcome()
+        self.stopped = threading.Event()
+        self.started = 0.0
+
+    async def run(self) -> None:
+        """Half of the requests use connections again, half bring their own."""
+        self.started = time.monotonic()
+        limits = aiohttp.ClientTimeout(self.timeout)
+        reused = aiohttp.ClientSession(timeout=limits, connector=aiohttp.TCPConnector(limit=0))
+        fresh = aiohttp.ClientSession(timeout=limits, connector=aiohttp.TCPConnector(limit=0, force_close=True))
+        async with reused, fresh, asyncio.TaskGroup() as tasks:
+            number = 0
+            while not self.stopped.is_set():
+                tasks.create_task(self._one(reused if number % 2 else fresh, number))
+                number += 1
+                due = self.started + number / self.rate
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+
+    async def _one(self, session: aiohttp.ClientSession, number: int) -> None:
+        text, label = QUESTIONS[number % len(QUESTIONS)]
+        started = time.monotonic()
+        body = json.dumps({"text": text})
+        headers = {"content-type": "application/json"}
+        try:
+            async with session.post(self.url + self.path, data=body, headers=headers) as response:
+                status, answer = response.status, await response.read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            self._note(started, type(error).__name__, f"no answer: {error!r}")
+            return
+        problem = wrong(status, answer, label)
+        self._note(started, str(status), problem)
+        if not problem:
+            self.outcome.versions[json.loads(answer)["model_version"]] += 1
+
+    def _note(self, started: float, status: str, problem: str) -> None:
+        now = time.monotonic()
+        self.outcome.statuses[status] += 1
+        self.outcome.seconds.append((started - self.started, now - started))
+        if problem:
+            self.outcome.problems.append((round(now - self.started, 2), problem))
+
+
+def wrong(status: int, answer: bytes, label: str) -> str:
+    """Why an answer is not the right one; empty when it is."""
+    if status != 200:
+        return f"{status}: {answer[:200]!r}"
+    document: Any = json.loads(answer)
+    return "" if document["label"] == label else f"label {document['label']}"
+
+
+@contextmanager
+def under_load(url: str, rate: float, **options: Any) -> Iterator[Load]:
+    """Load from the block's begin to its end; its outcome is complete after the block."""
+    load = Load(url, rate, **options)
+    thread = threading.Thread(target=lambda: asyncio.run(load.run()), name="load")
+    thread.start()
+    try:
+        yield load
+    finally:
+        load.stopped.set()
+        thread.join()
