@@ -6,7 +6,8 @@ ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-serve quickstart build train lint test test-fast lock docs schemas clean
+.PHONY: help setup setup-serve quickstart build train lint test test-fast lock docs schemas clean image \
+        cluster-up cluster-down cluster-status test-cluster
 
 help: ## Show the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +26,21 @@ build: setup ## Build, gate and publish the sentiment model
 
 train: setup ## Train the sentiment model's committed inputs again (prints their digests)
 	@$(BIN)/marline train sentiment $(ARGS)
+
+image: setup ## Build the container image (ARGS="--tag NAME sentiment"; docker, podman or buildah)
+	@$(BIN)/python tools/image.py $(ARGS)
+
+cluster-up: setup ## Start a real single-node Kubernetes (root, Linux), or use it if it runs
+	@env -C tests ../$(BIN)/python -m cluster up
+
+cluster-down: setup ## End it; nothing but its logs stays
+	@env -C tests ../$(BIN)/python -m cluster down
+
+cluster-status: setup ## What runs in it and what is wrong
+	@env -C tests ../$(BIN)/python -m cluster status
+
+test-cluster: setup ## The tests on Kubernetes (KUBECONFIG uses yours, CLUSTER=0 skips them)
+	@$(BIN)/pytest -q tests/cluster tests/pods $(ARGS)
 
 lint: setup ## Style, types, the rooms' one-way rule, generated files
 	@$(BIN)/ruff check .

@@ -11,6 +11,12 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# What other packages ask for and a pod never imports: torchserve's image handlers, downloads from hubs.
+# The image installs its lock without resolving, so that these stay out.
+NOT_IN_A_POD = (
+    "anyio", "filelock", "fsspec", "h11", "hf-xet", "httpcore2", "httpx2", "huggingface-hub",
+    "pillow", "tqdm", "truststore", "wheel",
+)  # fmt: skip
 LOCKS = {"serve": ("serve",), "pod": ("serve", "pod"), "dev": ("serve", "pod", "build", "dev")}
 
 
@@ -20,8 +26,8 @@ def requirements(extras: tuple[str, ...]) -> list[str]:
     wanted = list(project["dependencies"])
     for extra in extras:
         wanted += project["optional-dependencies"][extra]
-    # the project itself is installed editable, which needs its build backend
-    wanted += ["hatchling>=1.27", "editables>=0.5"]
+    if extras != LOCKS["pod"]:  # there the project is a wheel; elsewhere it is editable, which needs its build backend
+        wanted += ["hatchling>=1.27", "editables>=0.5"]
     return sorted({r for r in wanted if not r.startswith(("torch==", "marline["))})
 
 
@@ -48,6 +54,8 @@ def main() -> int:
             "-o",
             str(target),
         ]
+        if name == "pod":
+            command += [f"--no-emit-package={package}" for package in NOT_IN_A_POD]
         result = subprocess.run(command, input="\n".join(requirements(extras)), text=True, check=False)
         if result.returncode:
             return result.returncode

@@ -1,0 +1,1 @@
+"""A real single-node Kubernetes for the tests, started from nothing but Debian packages and Go modules."""

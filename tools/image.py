@@ -1,0 +1,84 @@
+"""Build the container image: the wheel, the lock and the archives in a context of their own, one Dockerfile.
+
+``tools/image.py --tag registry.example/marline:1.0.0 sentiment`` puts the default variant of ``sentiment``'s
+production version into the image; ``sentiment/1.0.0/onnx-fp32`` names one.  Without an archive the image is
+for archives that come from elsewhere (a volume, or a URL).
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from marline.artifact.registry import production
+from marline.artifact.store import Store
+from marline.errors import MarlineError, StoreError
+
+ROOT = Path(__file__).resolve().parent.parent
+TOOLS = ("docker", "podman", "buildah")
+
+
+def main(arguments: list[str]) -> int:
+    """Build; returns the exit code of the tool."""
+    parser = argparse.ArgumentParser(description="Build the container image.")
+    parser.add_argument("archives", nargs="*", help="model, model/version or model/version/variant")
+    parser.add_argument("--tag", required=True, help="name of the image")
+    parser.add_argument("--target", choices=("slim", "full"), default="slim", help="full has torch")
+    parser.add_argument("--tool", choices=TOOLS, help="default: the first that is installed")
+    parser.add_argument("--base", help="base image instead of debian:bookworm-slim")
+    parser.add_argument("--store", type=Path, default=Path("model_store"))
+    parser.add_argument("--option", action="append", default=[], help="passed to the tool's build as it is")
+    options = parser.parse_args(arguments)
+    tool = options.tool or next((t for t in TOOLS if shutil.which(t)), None)
+    if tool is None:
+        print(f"image: none of {', '.join(TOOLS)} is installed; install one", file=sys.stderr)
+        return 1
+    try:
+        archives = [archive(Store(options.store), name) for name in options.archives]
+    except MarlineError as error:
+        print(f"image: {error}", file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory(prefix="marline-image-") as directory:
+        context = Path(directory)
+        if code := prepare(context, archives):
+            return code
+        extra = [f"--build-arg=BASE={options.base}"] if options.base else []
+        command = [tool, "build", *options.option, *extra, "--target", options.target, "--tag", options.tag]
+        return subprocess.run([*command, str(context)], check=False).returncode
+
+
+def archive(store: Store, name: str) -> Path:
+    """The archive that ``model[/version[/variant]]`` means.
+
+    Raises:
+        StoreError: when there is none.
+    """
+    parts = name.split("/")
+    if len(parts) > 3 or not all(parts):
+        raise StoreError(f"{name!r} is no archive; allowed: model, model/version or model/version/variant")
+    model, version, variant = [*parts, "", ""][:3]
+    version = version or production(store, model) or store.known_versions(model)[-1]
+    variant = variant or (store.report(model, version) or {}).get("default_variant") or store.variants(model, version)[0]
+    return store.archive(model, version, variant)
+
+
+def prepare(context: Path, archives: list[Path]) -> int:
+    """Fill the build's context; returns the exit code of building the wheel."""
+    for file in ("Dockerfile", "finish.sh", "sbom.py"):
+        shutil.copy(ROOT / "image" / file, context)
+    (context / "requirements").mkdir()
+    for file in ("pod.lock", "torch.txt"):
+        shutil.copy(ROOT / "requirements" / file, context / "requirements")
+    (context / "archives").mkdir()
+    for path in archives:
+        shutil.copy(path, context / "archives")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(context / "wheel")]
+    return subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
