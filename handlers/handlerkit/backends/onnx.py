@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,8 @@ class OnnxBackend:
     """
 
     def __init__(self, manifest: Manifest, directory: Path, threads: int) -> None:
+        # on by default in the official builds, and read once, when the runtime initializes
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime as ort
 
         options = ort.SessionOptions()

@@ -32,6 +32,8 @@ def environment(inherited: Mapping[str, str], threads: int) -> dict[str, str]:
     return {
         **kept,
         **dict.fromkeys(THREADS, str(threads)),
+        # nothing that a server computes with is reported anywhere (on by default in the official builds)
+        "ORT_DISABLE_TELEMETRY": "1",
         # a pool of its own in the tokenizer would use the CPUs of the other workers
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONPATH": str(STUB),
