@@ -33,7 +33,9 @@ class Release:
     def upgrade(self, wait: bool = True, timeout: str = "180s", **more: Any) -> str:
         """Install or upgrade with the values, and ``more`` laid over them."""
         name, tag = self.image.rsplit(":", 1)
-        own = {"image": {"repository": name, "tag": tag, "pullPolicy": "Never"}}
+        # several pods share the two CPUs of a test node: they are promised little, and limited as in production
+        small = {part: {"requests": {"cpu": "50m"}} for part in ("server", "agent", "front")}
+        own = {"image": {"repository": name, "tag": tag, "pullPolicy": "Never"}, "defaults": {"resources": small}}
         self.values = {**own, **self.values, **more}
         waiting = ["--wait", "--timeout", timeout] if wait else []
         command = ["upgrade", "--install", RELEASE, str(CHART), "-n", self.namespace, "-f", "-", *waiting]
