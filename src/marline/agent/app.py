@@ -15,13 +15,14 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from marline.agent import drain, metrics
 from marline.agent.front import configuration
 from marline.agent.places import Places
-from marline.agent.settings import AGENT_PORT, METRICS_PORT, RUN, PodSettings
+from marline.agent.settings import AGENT_PORT, FRONT_PORT, METRICS_PORT, RUN, PodSettings
 from marline.agent.watch import Watch
 from marline.artifact.atomic import write_json
 from marline.serve.torchserve.archives import read_archive
 
 LOG = logging.getLogger("marline.agent")
 PASS_TIMEOUT = aiohttp.ClientTimeout(5)
+KNOCK_S = 0.3
 
 
 class App:
@@ -30,10 +31,11 @@ class App:
     Args:
         watch: what is known about the server.
         places: where the processes of the pod meet.
+        front_port: where the front listens, on loopback too.
     """
 
-    def __init__(self, watch: Watch, places: Places) -> None:
-        self.watch, self.places = watch, places
+    def __init__(self, watch: Watch, places: Places, front_port: int = FRONT_PORT) -> None:
+        self.watch, self.places, self.front_port = watch, places, front_port
         self._registry = metrics.registry(watch)
         self._drain: asyncio.Task[dict[str, float | int]] | None = None
 
@@ -58,6 +60,9 @@ class App:
     async def ready(self, _: web.Request) -> web.Response:
         """Whether the pod should get requests."""
         reason = "the pod is draining" if self.watch.truth.draining else self._unready()
+        if not reason and self.watch.settings.front.enabled and await _refused(self.front_port):
+            # its container has started, its listener has not: a request sent here now would be lost
+            reason = "the front does not listen yet"
         return _verdict("ready", reason)
 
     async def server_ready(self, _: web.Request) -> web.Response:
@@ -99,6 +104,18 @@ def _verdict(what: str, reason: str) -> web.Response:
     """200 where there is no reason against it, else 503 with the reason."""
     document = {what: not reason, "reason": reason}
     return web.json_response(document, status=503 if reason else 200, headers={"cache-control": "no-store"})
+
+
+async def _refused(port: int) -> bool:
+    """Whether nothing listens; a listener too busy to accept is no evidence of that."""
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), KNOCK_S)
+    except ConnectionRefusedError:
+        return True
+    except (TimeoutError, OSError):
+        return False
+    writer.close()
+    return False
 
 
 async def _passed(who: str, url: str, connector: aiohttp.BaseConnector | None) -> web.Response:
