@@ -1,6 +1,7 @@
-"""Write ``requirements/*.lock`` from pyproject's extras: pinned, with hashes, without any index URL.
+"""Write ``requirements/*.lock``: pinned, with hashes, without any index URL.
 
-torch is left out: see ``requirements/torch.txt``.
+Each is one of pyproject's extras, or several; ``graders.lock`` is ``graders.in``. torch is left out: see
+``requirements/torch.txt``.
 """
 
 from __future__ import annotations
@@ -31,36 +32,43 @@ def requirements(extras: tuple[str, ...]) -> list[str]:
     return sorted({r for r in wanted if not r.startswith(("torch==", "marline["))})
 
 
+def write(name: str, wanted: list[str], origin: str, *options: str) -> int:
+    """Resolve ``wanted`` and write the lock of this name; returns uv's exit code."""
+    target = ROOT / "requirements" / f"{name}.lock"
+    command = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "compile",
+        "-",
+        "--generate-hashes",
+        "--no-header",
+        "--no-annotate",
+        "--no-emit-index-url",
+        "--no-emit-find-links",
+        "--python-version",
+        "3.11",
+        "--quiet",
+        "--upgrade",
+        "-o",
+        str(target),
+        *options,
+    ]
+    result = subprocess.run(command, input="\n".join(wanted), text=True, check=False)
+    if result.returncode == 0:
+        target.write_text(f"# {origin}: written by `make lock`, do not edit\n" + target.read_text())
+    return result.returncode
+
+
 def main() -> int:
     """Write every lock; returns the exit code."""
     for name, extras in LOCKS.items():
-        target = ROOT / "requirements" / f"{name}.lock"
-        command = [
-            sys.executable,
-            "-m",
-            "uv",
-            "pip",
-            "compile",
-            "-",
-            "--generate-hashes",
-            "--no-header",
-            "--no-annotate",
-            "--no-emit-index-url",
-            "--no-emit-find-links",
-            "--python-version",
-            "3.11",
-            "--quiet",
-            "--upgrade",
-            "-o",
-            str(target),
-        ]
-        if name == "pod":
-            command += [f"--no-emit-package={package}" for package in NOT_IN_A_POD]
-        result = subprocess.run(command, input="\n".join(requirements(extras)), text=True, check=False)
-        if result.returncode:
-            return result.returncode
-        target.write_text(f"# {' '.join(extras)}: written by `make lock`, do not edit\n" + target.read_text())
-    return 0
+        options = [f"--no-emit-package={package}" for package in NOT_IN_A_POD] if name == "pod" else []
+        if code := write(name, requirements(extras), " ".join(extras), *options):
+            return code
+    graders = (ROOT / "requirements" / "graders.in").read_text(encoding="utf-8").splitlines()
+    return write("graders", graders, "graders.in")
 
 
 if __name__ == "__main__":

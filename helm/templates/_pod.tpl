@@ -65,12 +65,27 @@ seccompProfile:
   type: RuntimeDefault
 {{- end -}}
 
+{{/* The pod's own annotation as /etc/marline/pod.yaml. A ConfigMap would have one name for all revisions: a container that
+     restarts during a rollout, or after `kubectl rollout undo`, would read the settings of another archive. */}}
+{{- define "marline.settingsVolume" -}}
+- name: settings
+  downwardAPI:
+    items:
+      - path: pod.yaml
+        fieldRef:
+          fieldPath: metadata.annotations['marline.dev/pod.yaml']
+{{- end -}}
+
+{{/* Takes {root, variant}. */}}
+{{- define "marline.settingsAnnotation" -}}
+marline.dev/pod.yaml: |
+  {{- include "marline.settings" . | nindent 2 }}
+{{- end -}}
+
 {{/* The directories of the pod. Takes {root, variant}. */}}
 {{- define "marline.volumes" -}}
 {{- $v := .variant -}}
-- name: settings
-  configMap:
-    name: {{ $v.name }}
+{{ include "marline.settingsVolume" . }}
 - name: run
   emptyDir:
     sizeLimit: {{ $v.storage.run }}

@@ -1,4 +1,4 @@
-{{/* pod.yaml: what the processes of a pod read. Takes {root, variant}. */}}
+{{/* pod.yaml: what the processes of a pod read, as an annotation of the pod. Takes {root, variant}. */}}
 {{- define "marline.settings" -}}
 {{- $v := .variant -}}
 {{- $front := .root.Values.front -}}

@@ -148,7 +148,7 @@ Rules within one variant. Each takes {at, variant, root}: where the variant stan
 {{- end }}
 {{- end }}
 {{- range $key, $_ := .variant.podAnnotations }}
-{{- if or (hasPrefix "marline.dev/" $key) (has $key (list "checksum/settings" "kubectl.kubernetes.io/default-container")) }}
+{{- if or (hasPrefix "marline.dev/" $key) (eq $key "kubectl.kubernetes.io/default-container") }}
 {{ $at }}.podAnnotations.{{ $key }} is an annotation of the chart's own: choose another name.
 {{- end }}
 {{- end }}

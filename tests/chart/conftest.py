@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from cluster.binaries import binary
-from cluster.errors import ClusterError
 
 from chart.rendering import ROOT, Chart
+from cluster.binaries import binary
+from cluster.errors import ClusterError
 
 sys.path.insert(0, str(ROOT / "tools"))
 

@@ -111,6 +111,13 @@ class Objects(list[Manifest]):
             yield item["metadata"]["name"], item["metadata"], item["spec"]
 
 
+def settings_of(metadata: Manifest) -> str:
+    """The `pod.yaml` that a pod of this metadata mounts."""
+    text = metadata["annotations"]["marline.dev/pod.yaml"]
+    assert isinstance(text, str)
+    return text
+
+
 def containers(spec: Manifest) -> dict[str, Manifest]:
     """Every container of a pod by its name, in the order of their start."""
     return {item["name"]: item for item in [*spec.get("initContainers", []), *spec["containers"]]}

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import marline
-from chart.rendering import CHART, ENDPOINT, NAMESPACE, Chart, selects
+from chart.rendering import CHART, ENDPOINT, NAMESPACE, Chart, selects, settings_of
 
 NAME = f"sentiment-marline-{ENDPOINT}"
 LABEL = re.compile(r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")
@@ -82,8 +82,8 @@ class TestDefaults:
 
     def test_one_variants_keys_are_not_the_others(self, chart: Chart) -> None:
         settings = {
-            item["metadata"]["name"]: yaml.safe_load(item["data"]["pod.yaml"])["server"]
-            for item in chart.objects("two-variants").of("ConfigMap")
+            name: yaml.safe_load(settings_of(metadata))["server"]
+            for name, metadata, _ in chart.objects("two-variants").pods()
         }
         assert [settings[f"sentiment-marline-{e}"]["workers"] for e in ("stable", "canary")] == [2, 1]
         assert [settings[f"sentiment-marline-{e}"]["threads"] for e in ("stable", "canary")] == [1, 2]

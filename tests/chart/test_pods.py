@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chart.rendering import ENDPOINT, NAMESPACE, SCENARIOS, Chart, Manifest, containers, selects
+from chart.rendering import ENDPOINT, NAMESPACE, SCENARIOS, Chart, Manifest, containers, selects, settings_of
 from marline.agent.settings import load_settings
 
 NAME = f"sentiment-marline-{ENDPOINT}"
@@ -48,7 +48,7 @@ class TestEveryScenario:
             assert {kind for volume in spec["volumes"] for kind in volume} <= {
                 "name",
                 "emptyDir",
-                "configMap",
+                "downwardAPI",
                 "persistentVolumeClaim",
             }
             for container in containers(spec).values():
@@ -68,21 +68,35 @@ class TestEveryScenario:
     def test_settings_are_what_the_agent_reads(self, chart: Chart, scenario: str, tmp_path: Path) -> None:
         objects = chart.objects(scenario)
         for deployment in objects.of("Deployment"):
-            config = objects.one("ConfigMap", deployment["metadata"]["name"])
-            (tmp_path / "pod.yaml").write_text(config["data"]["pod.yaml"], encoding="utf-8")
-            settings = load_settings(tmp_path / "pod.yaml")
             template = deployment["spec"]["template"]
+            (tmp_path / "pod.yaml").write_text(settings_of(template["metadata"]), encoding="utf-8")
+            settings = load_settings(tmp_path / "pod.yaml")
             assert settings.archive.sha256 == template["metadata"]["annotations"]["marline.dev/archive-sha256"]
             assert settings.front.enabled == (template["spec"]["containers"][0]["name"] == "front")
             assert settings.drain.timeout_s == template["spec"]["terminationGracePeriodSeconds"] - 5
             assert settings.endpoint == template["metadata"]["labels"]["marline.dev/endpoint"]
 
-    def test_settings_and_volumes_that_pods_name_exist(self, chart: Chart, scenario: str) -> None:
+    def test_settings_are_the_pods_own_and_no_shared_object(self, chart: Chart, scenario: str) -> None:
         objects = chart.objects(scenario)
-        maps = {item["metadata"]["name"] for item in objects.of("ConfigMap")}
+        assert not objects.of("ConfigMap")
+        field = {"fieldPath": "metadata.annotations['marline.dev/pod.yaml']"}
+        for _, _, spec in objects.pods():
+            volume = {"name": "settings", "downwardAPI": {"items": [{"path": "pod.yaml", "fieldRef": field}]}}
+            assert volume in spec["volumes"]
+            for name, item in containers(spec).items():
+                if name != "fetch":
+                    mount = {"name": "settings", "mountPath": "/etc/marline", "readOnly": True}
+                    assert mount in item["volumeMounts"], name
+
+    def test_a_test_has_the_settings_of_the_pods_it_asks(self, chart: Chart, scenario: str) -> None:
+        objects = chart.objects(scenario)
+        served = {settings_of(item["spec"]["template"]["metadata"]) for item in objects.of("Deployment")}
+        assert {settings_of(item["metadata"]) for item in objects.of("Pod")} == served
+
+    def test_volumes_that_pods_name_exist(self, chart: Chart, scenario: str) -> None:
+        objects = chart.objects(scenario)
         for _, _, spec in objects.pods():
             volumes = {volume["name"] for volume in spec["volumes"]}
-            assert {v["configMap"]["name"] for v in spec["volumes"] if "configMap" in v} <= maps
             mounted = {mount["name"] for item in containers(spec).values() for mount in item["volumeMounts"]}
             assert mounted == volumes
             assert spec["serviceAccountName"] in {item["metadata"]["name"] for item in objects.of("ServiceAccount")}
@@ -155,7 +169,7 @@ class TestTime:
         values = json.dumps(
             {"drain": {"seconds": 300}, "variants": {ENDPOINT: {"server": {"responseTimeoutSeconds": 3600}}}}
         )
-        (tmp_path / "pod.yaml").write_text(chart.objects(values=values).one("ConfigMap")["data"]["pod.yaml"])
+        (tmp_path / "pod.yaml").write_text(settings_of(template(chart, values=values)["metadata"]))
         assert load_settings(tmp_path / "pod.yaml").drain.timeout_s == 3600
 
     def test_startup_probe_waits_for_the_model_and_the_jvm(self, chart: Chart) -> None:
@@ -167,7 +181,7 @@ class TestArchive:
     def test_in_the_image_there_is_no_volume(self, chart: Chart) -> None:
         spec = pod(chart)
         assert "archives" not in {volume["name"] for volume in spec["volumes"]}
-        settings = yaml.safe_load(chart.objects().one("ConfigMap")["data"]["pod.yaml"])
+        settings = yaml.safe_load(settings_of(template(chart)["metadata"]))
         assert settings["archive"]["path"] == f"/archives/sentiment-1.0.0-{ENDPOINT}.mar"
 
     def test_claim_is_read_only(self, chart: Chart) -> None:
@@ -226,8 +240,8 @@ class TestRollout:
         ],
     )
     def test_other_settings_are_another_pod(self, chart: Chart, keys: dict[str, Any]) -> None:
-        before, after = (template(chart, values=values)["metadata"]["annotations"] for values in ("", over(**keys)))
-        assert before["checksum/settings"] != after["checksum/settings"]
+        before, after = (settings_of(template(chart, values=values)["metadata"]) for values in ("", over(**keys)))
+        assert before != after
 
     @pytest.mark.parametrize(
         "keys",

@@ -243,8 +243,8 @@ WITHIN_A_VARIANT = (
     ),
     rule(
         "an annotation of the chart's own",
-        variant(podAnnotations={"checksum/settings": "x"}),
-        f"{V}.podAnnotations.checksum/settings is an annotation of the chart's own",
+        variant(podAnnotations={"marline.dev/pod.yaml": "x"}),
+        f"{V}.podAnnotations.marline.dev/pod.yaml is an annotation of the chart's own",
     ),
 )
 SCALING = (

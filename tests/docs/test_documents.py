@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from unit.build.report_documents import report
 
 from docs.blocks import ROOT, BadBlock, blocks, documents
+from unit.build.report_documents import report
 
 PAGE = ROOT / "docs" / "page.md"
 TICKS = "```"

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from server import tiny_archives as tiny
 
 from marline.errors import ServeError
 from marline.serve import read_archive
+from server import tiny_archives as tiny
 
 
 @pytest.fixture(scope="module")

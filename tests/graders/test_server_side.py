@@ -1,0 +1,102 @@
+"""A real API server admits every object of every scenario, by a dry run that refuses unknown and doubled fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from chart.rendering import CHART, RELEASE, SCENARIOS, Chart, Manifest
+from cluster.api import Cluster
+from cluster.binaries import source
+from cluster.errors import ClusterError, CommandError
+
+DRY = ("--dry-run=server", "--validate=strict")
+WARN = "pod-security.kubernetes.io/warn=restricted"
+SCALED_OBJECTS = "scaledobjects.keda.sh"
+
+
+@pytest.fixture(scope="module")
+def keda(cluster: Cluster) -> Iterator[None]:
+    """KEDA's definition of a ScaledObject; taken away again where the cluster had none."""
+    if cluster.kubectl("get", "crd", SCALED_OBJECTS, "--ignore-not-found", "-o", "name"):
+        yield
+        return
+    try:
+        folder = source("keda-operator", "github.com/kedacore/keda/v2") / "config" / "crd" / "bases"
+    except ClusterError as error:
+        pytest.skip(f"no definition of a ScaledObject: {error}")
+    definition = folder / "keda.sh_scaledobjects.yaml"
+    # too large for the annotation of a client-side apply
+    cluster.kubectl("apply", "--server-side", "-f", definition)
+    try:
+        cluster.kubectl("wait", "--for=condition=Established", f"crd/{SCALED_OBJECTS}", "--timeout=60s")
+        yield
+    finally:
+        cluster.kubectl("delete", "crd", SCALED_OBJECTS, "--timeout=60s")
+
+
+@pytest.fixture(scope="module")
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace that refuses pods that are not `restricted`, and warns of templates of such."""
+    with cluster.namespace("graders", wait=False) as name:
+        cluster.kubectl("label", "namespace", name, WARN)
+        yield name
+
+
+def rendered(chart: Chart, scenario: str, namespace: str) -> list[Manifest]:
+    """The objects of a scenario in a namespace."""
+    options = ["--namespace", namespace, "-f", SCENARIOS[scenario]]
+    return [item for item in yaml.safe_load_all(chart.run("template", RELEASE, CHART, *options)) if item]
+
+
+def dry_run(cluster: Cluster, objects: list[Manifest]) -> str:
+    """What kubectl says, warnings of the server included."""
+    return cluster.kubectl("apply", *DRY, "-f", "-", input=yaml.safe_dump_all(objects), check=False)
+
+
+@pytest.mark.usefixtures("keda")
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_server_admits_every_object_without_a_warning(
+    cluster: Cluster, chart: Chart, namespace: str, scenario: str
+) -> None:
+    objects = rendered(chart, scenario, namespace)
+    # a pod is admitted only when its account exists, which no dry run leaves behind
+    for account in (item for item in objects if item["kind"] == "ServiceAccount"):
+        cluster.apply(yaml.safe_dump(account))
+    lines = dry_run(cluster, objects).splitlines()
+    assert [line for line in lines if not line.endswith(" (server dry run)")] == []
+    assert len(lines) == len(objects)
+
+
+def deployment(cluster: Cluster, chart: Chart, namespace: str) -> Manifest:
+    return next(item for item in rendered(chart, "minimal", namespace) if item["kind"] == "Deployment")
+
+
+def test_server_refuses_an_unknown_field(cluster: Cluster, chart: Chart, namespace: str) -> None:
+    wrong = deployment(cluster, chart, namespace)
+    wrong["spec"]["template"]["spec"]["initContainers"][0]["startupProb"] = {}
+    with pytest.raises(CommandError, match=r'unknown field "spec.template.spec.initContainers\[0\].startupProb"'):
+        cluster.kubectl("apply", *DRY, "-f", "-", input=yaml.safe_dump(wrong))
+
+
+def test_server_refuses_an_impossible_value(cluster: Cluster, chart: Chart, namespace: str) -> None:
+    wrong = deployment(cluster, chart, namespace)
+    wrong["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["memory"] = "2Gi"
+    with pytest.raises(CommandError, match="must be less than or equal to memory limit"):
+        cluster.kubectl("apply", *DRY, "-f", "-", input=yaml.safe_dump(wrong))
+
+
+def test_server_warns_of_a_pod_that_is_not_restricted(cluster: Cluster, chart: Chart, namespace: str) -> None:
+    wrong = deployment(cluster, chart, namespace)
+    wrong["spec"]["template"]["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
+    assert "would violate PodSecurity" in dry_run(cluster, [wrong])
+
+
+@pytest.mark.usefixtures("keda")
+def test_server_refuses_a_scaled_object_with_an_unknown_field(cluster: Cluster, chart: Chart, namespace: str) -> None:
+    wrong = next(item for item in rendered(chart, "keda", namespace) if item["kind"] == "ScaledObject")
+    wrong["spec"]["trigers"] = []
+    with pytest.raises(CommandError, match="trigers"):
+        cluster.kubectl("apply", *DRY, "-f", "-", input=yaml.safe_dump(wrong))
