@@ -6,7 +6,7 @@ ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-serve quickstart build train lint test test-fast lock docs schemas clean image \
+.PHONY: help setup setup-serve quickstart build train lint test test-fast lock docs schemas render clean image \
         cluster-up cluster-down cluster-status test-cluster
 
 help: ## Show the verbs
@@ -48,6 +48,7 @@ lint: setup ## Style, types, the rooms' one-way rule, generated files
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/marline schemas --check
 	@$(BIN)/python tools/gen_docs.py --check
+	@$(BIN)/python tools/chart_docs.py --check
 
 test: setup setup-serve lint ## Everything: lint, unit, handlers, golden, a real TorchServe, docs
 	@$(BIN)/python tools/run_tests.py $(ARGS)
@@ -60,6 +61,10 @@ lock: setup ## Write requirements/*.lock from pyproject.toml
 
 docs: setup ## Write the generated blocks of README and docs
 	@$(BIN)/python tools/gen_docs.py
+	@$(BIN)/python tools/chart_docs.py
+
+render: setup ## Write k8s/ from helm/ and config/releases (ARGS=--check only compares)
+	@$(BIN)/python tools/render.py $(ARGS)
 
 schemas: setup ## Write config/schemas
 	@$(BIN)/marline schemas

@@ -14,6 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 WITH_TORCH = ("dev",)
+# the other locks are for images and for tools with environments of their own
+KNOWN = ("dev", "serve")
 
 
 def digest(lock: Path) -> str:
@@ -32,9 +34,8 @@ def main(target: str, extras: str) -> int:
             file=sys.stderr,
         )
         return 1
-    known = sorted(p.stem for p in (ROOT / "requirements").glob("*.lock"))
-    if extras not in known:
-        print(f"setup: there is no lock {extras!r} (allowed: {', '.join(known)})", file=sys.stderr)
+    if extras not in KNOWN:
+        print(f"setup: there is no environment {extras!r} (allowed: {', '.join(KNOWN)})", file=sys.stderr)
         return 1
     directory, lock = (ROOT / target).absolute(), ROOT / "requirements" / f"{extras}.lock"
     stamp, wanted = directory / ".marline-stamp", digest(lock)

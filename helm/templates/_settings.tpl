@@ -22,6 +22,7 @@ front:
   headers_timeout_s: {{ int64 $front.headersTimeoutSeconds }}
   request_timeout_s: {{ int64 $front.requestTimeoutSeconds }}
   idle_timeout_s: {{ int64 $front.idleTimeoutSeconds }}
+  max_connection_s: {{ int64 $front.maxConnectionSeconds }}
 drain:
   seconds: {{ int64 .root.Values.drain.seconds }}
   timeout_s: {{ min 3600 (sub $v.terminationGracePeriodSeconds 5) }}

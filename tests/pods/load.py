@@ -14,6 +14,8 @@ from typing import Any
 
 import aiohttp
 
+from pods import chart
+
 Check = Callable[[int, bytes], str]
 QUESTIONS = [
     ("A warm, funny and beautifully acted film that I would happily watch again.", "positive"),
@@ -47,9 +49,8 @@ class Load:
 
     Args:
         url: where.
-        rate: requests per second.
+        rate: requests per second; another one may be set meanwhile.
         path: of the model.
-        keep: share of connections kept open and used again (the others are new for each request).
         timeout: seconds for one answer.
     """
 
@@ -66,11 +67,11 @@ class Load:
         reused = aiohttp.ClientSession(timeout=limits, connector=aiohttp.TCPConnector(limit=0))
         fresh = aiohttp.ClientSession(timeout=limits, connector=aiohttp.TCPConnector(limit=0, force_close=True))
         async with reused, fresh, asyncio.TaskGroup() as tasks:
-            number = 0
+            number, due = 0, self.started
             while not self.stopped.is_set():
                 tasks.create_task(self._one(reused if number % 2 else fresh, number))
                 number += 1
-                due = self.started + number / self.rate
+                due += 1 / self.rate
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
 
     async def _one(self, session: aiohttp.ClientSession, number: int) -> None:
@@ -105,10 +106,44 @@ def wrong(status: int, answer: bytes, label: str) -> str:
     return "" if document["label"] == label else f"label {document['label']}"
 
 
+def capacity(url: str, seconds: float, concurrency: int, path: str = "/predictions/sentiment") -> float:
+    """Right answers per second of so many clients that each ask again as soon as they are answered."""
+
+    async def client(session: aiohttp.ClientSession, end: float) -> int:
+        number = 0
+        while time.monotonic() < end:
+            text, label = QUESTIONS[number % len(QUESTIONS)]
+            async with session.post(url + path, json={"text": text}) as response:
+                assert not wrong(response.status, await response.read(), label)
+            number += 1
+        return number
+
+    async def clients() -> float:
+        started = time.monotonic()
+        async with aiohttp.ClientSession() as session:
+            counts = await asyncio.gather(*(client(session, started + seconds) for _ in range(concurrency)))
+        return sum(counts) / (time.monotonic() - started)
+
+    first_answer(url + path)
+    return asyncio.run(clients())
+
+
+def first_answer(url: str, seconds: float = 20.0) -> None:
+    """Wait until somebody listens behind the address."""
+    end = time.monotonic() + seconds
+    while chart.ask(url, {"text": QUESTIONS[0][0]})[0] == 0:
+        assert time.monotonic() < end, f"{url} answers nothing within {seconds:.0f} s"
+        time.sleep(0.05)
+
+
 @contextmanager
 def under_load(url: str, rate: float, **options: Any) -> Iterator[Load]:
-    """Load from the block's begin to its end; its outcome is complete after the block."""
+    """Load from the block's begin to its end; its outcome is complete after the block.
+
+    It begins with the first answer: a Service leads to its pods a moment after they are ready.
+    """
     load = Load(url, rate, **options)
+    first_answer(load.url + load.path)
     thread = threading.Thread(target=lambda: asyncio.run(load.run()), name="load")
     thread.start()
     try:

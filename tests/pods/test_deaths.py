@@ -88,4 +88,5 @@ def test_the_front_says_how_often_it_asked_again(serving: Release) -> None:
     (pod, *_) = serving.pods()
     log = serving.kubectl("logs", pod["metadata"]["name"], "-c", "front")
     rows = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    assert rows
     assert {row["attempts"] for row in rows if row["status"] == 200} <= {1, 2}

@@ -22,6 +22,7 @@ MARK_DEATHS = f"""
 function envoy_on_response(handle)
   local headers = handle:headers()
   local status = headers:get(":status")
+  headers:remove("{DIED}")
   if (status == "500" or status == "507") and headers:get("x-marline-error") == nil then
     headers:add("{DIED}", "1")
   end
@@ -35,6 +36,9 @@ function envoy_on_response(handle)
   end
 end
 """
+# all headers together; TorchServe takes 8 KiB, with those that the front adds
+HEADERS_KB = 7
+HEADERS = 100
 FULL = "The queue is full; ask again after the seconds that Retry-After names."
 
 
@@ -86,12 +90,16 @@ def _ingress(settings: PodSettings, manifest: Manifest) -> dict[str, Any]:
         "request_headers_timeout": _seconds(front.headers_timeout_s),
         "request_timeout": _seconds(front.request_timeout_s),
         "stream_idle_timeout": _seconds(_longest(settings)),
-        "max_request_headers_kb": 32,
+        "max_request_headers_kb": HEADERS_KB,
         "common_http_protocol_options": {
             "idle_timeout": _seconds(front.idle_timeout_s),
-            "max_headers_count": 100,
+            # a Service spreads connections, not requests: one kept for ever never meets a pod that came later
+            "max_connection_duration": _seconds(front.max_connection_s),
+            "max_headers_count": HEADERS,
             "headers_with_underscores_action": "REJECT_REQUEST",
         },
+        # closed with an answer's header, never under a request
+        "http1_safe_max_connection_duration": True,
         "http2_protocol_options": {"max_concurrent_streams": 100},
         "local_reply_config": _local_replies(),
         "access_log": [_access_log()],
@@ -116,10 +124,19 @@ def _retries(settings: PodSettings, path: str) -> dict[str, Any]:
     route = {"match": {"prefix": "/"}, "route": {"cluster": "alone", "timeout": _seconds(_longest(settings))}}
     manager = {
         "stat_prefix": "retries",
+        "stream_idle_timeout": _seconds(_longest(settings)),
+        # room for the headers that the front has added to the client's
+        "common_http_protocol_options": {"max_headers_count": 2 * HEADERS},
         "http_filters": [_filter("router", "filters.http.router.v3.Router")],
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
     }
-    return {"name": "retries", "address": _pipe(path), "filter_chains": [{"filters": [_manager(manager)]}]}
+    return {
+        "name": "retries",
+        "address": _pipe(path),
+        # with every place taken by clients, their requests are still asked again
+        "ignore_global_conn_limit": True,
+        "filter_chains": [{"filters": [_manager(manager)]}],
+    }
 
 
 def _routes(settings: PodSettings, manifest: Manifest) -> list[dict[str, Any]]:
@@ -138,8 +155,16 @@ def _routes(settings: PodSettings, manifest: Manifest) -> list[dict[str, Any]]:
         _route({"path": f"/v1/models/{manifest.model}:predict"}, action),
         _route({"path": f"/v2/models/{manifest.model}/infer"}, action),
     ]
-    missing = {"status": 404, "body": {"inline_string": "No such path."}}
-    return [*own, {"match": {"prefix": "/"}, "direct_response": missing}]
+    missing = {
+        "direct_response": {"status": 404, "body": {"inline_string": "No such path."}},
+        # nobody waits for a body that nobody reads
+        "typed_per_filter_config": {
+            "envoy.filters.http.buffer": {
+                "@type": _TYPE + "extensions.filters.http.buffer.v3.BufferPerRoute", "disabled": True
+            }
+        },
+    }  # fmt: skip
+    return [*own, {"match": {"prefix": "/"}, **missing}, {"match": {"connect_matcher": {}}, **missing}]
 
 
 def _route(match: dict[str, Any], action: dict[str, Any]) -> dict[str, Any]:
@@ -177,8 +202,9 @@ def _server(settings: PodSettings, retries: str) -> dict[str, Any]:
     mark = _filter("lua", "filters.http.lua.v3.Lua", default_source_code={"inline_string": MARK_DEATHS})
     codec = _filter("upstream_codec", "filters.http.upstream_codec.v3.UpstreamCodec")
     limits = {
-        # one request more than the server can hold is refused here, at once and by its right name
-        "max_connections": accepted + 1,
+        # one request more than the server can hold is refused here, at once and by its right name; connections
+        # of earlier retries stay open, and take no place from the others
+        "max_connections": accepted + 1 + 2 * settings.server.in_flight,
         "max_pending_requests": accepted,
         "max_requests": accepted,
         # all that the death of every worker can lose, twice

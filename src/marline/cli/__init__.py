@@ -8,6 +8,8 @@ import sys
 
 # the gate measures one thread per model; BLAS pools of other sizes would only compete for the cores
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# on by default in ONNX Runtime's official builds; whoever wants it says 0
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import click
 
@@ -25,6 +27,7 @@ _VERBS = {
     "serve": "serving",
     "ask": "serving",
     "quickstart": "quickstart",
+    "release": "release",
     "agent": "agent",
 }
 

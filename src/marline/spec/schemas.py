@@ -9,13 +9,18 @@ from pydantic import BaseModel
 
 from marline.spec.compat import Compat
 from marline.spec.model import ModelSpec
+from marline.spec.release import ReleaseSpec
 
 SCHEMAS_DIR = Path("config/schemas")
 
 
 def schemas() -> dict[str, str]:
     """File name to the text it must have."""
-    kinds: dict[str, type[BaseModel]] = {"model-spec.schema.json": ModelSpec, "compat.schema.json": Compat}
+    kinds: dict[str, type[BaseModel]] = {
+        "model-spec.schema.json": ModelSpec,
+        "compat.schema.json": Compat,
+        "release.schema.json": ReleaseSpec,
+    }
     return {name: json.dumps(kind.model_json_schema(), indent=2, sort_keys=True) + "\n" for name, kind in kinds.items()}
 
 

@@ -55,7 +55,7 @@ def test_the_index_build_is_taken_otherwise(tmp_path: Path) -> None:
     assert chosen(tmp_path) == TORCH
 
 
-@pytest.mark.parametrize("name", ["serve.lock", "dev.lock"])
+@pytest.mark.parametrize("name", ["serve.lock", "dev.lock", "pod.lock", "graders.lock"])
 def test_every_requirement_of_a_lock_has_a_hash_and_no_lock_names_an_index(name: str) -> None:
     text = (REQUIREMENTS / name).read_text()
     entries = re.split(r"\n(?=\S)", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).strip())
@@ -65,7 +65,7 @@ def test_every_requirement_of_a_lock_has_a_hash_and_no_lock_names_an_index(name:
     assert "--index-url" not in text
 
 
-@pytest.mark.parametrize("name", ["serve.lock", "dev.lock"])
+@pytest.mark.parametrize("name", ["serve.lock", "dev.lock", "pod.lock", "graders.lock"])
 def test_no_lock_holds_torch_or_what_only_its_cuda_build_needs(name: str) -> None:
     found = re.findall(r"^([A-Za-z0-9_.-]+)==", (REQUIREMENTS / name).read_text(), re.MULTILINE)
     assert [p for p in found if p in ("torch", "triton") or p.startswith(("nvidia-", "cuda-"))] == []
