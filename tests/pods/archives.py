@@ -75,14 +75,18 @@ def version(number: str) -> Change:
 def raising(entries: dict[str, bytes]) -> None:
     """A handler that raises while it loads."""
     name = "text_classification.py"
-    entries[name] = entries[name].replace(b"class ", b"def boom():\n    raise ValueError('boom')\n\n\nboom()\n\n\nclass ", 1)
+    entries[name] = entries[name].replace(
+        b"class ", b"def boom():\n    raise ValueError('boom')\n\n\nboom()\n\n\nclass ", 1
+    )
 
 
 def lying(entries: dict[str, bytes]) -> None:
     """A model with its labels exchanged, whose handler does not look: only an answer shows it."""
     with_manifest(lambda m: dataclasses.replace(m, labels=tuple(reversed(m.labels))))(entries)
     name = "handlerkit/golden.py"
-    entries[name] = entries[name].replace(b"for number, golden in enumerate(manifest.golden)", b"for number, golden in ()")
+    entries[name] = entries[name].replace(
+        b"for number, golden in enumerate(manifest.golden)", b"for number, golden in ()"
+    )
 
 
 def flipped(source: Path, target: Path) -> Archive:

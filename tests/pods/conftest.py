@@ -14,6 +14,7 @@ import pytest
 
 from cluster.api import Cluster
 from cluster.fixtures import cluster, probe_image
+from cluster.machine import install
 from cluster.settings import cache
 from marline.artifact.store import Store
 from pods import archives as make
@@ -39,9 +40,11 @@ def built() -> Path:
 @pytest.fixture(scope="session")
 def image(cluster: Cluster, built: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The Dockerfile's slim image on the cluster; its name."""
-    for tool in ("buildah", "mmdebstrap"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"no image: {tool} is not installed (Debian package {tool})")
+    absent = [tool for tool in ("buildah", "mmdebstrap") if shutil.which(tool) is None]
+    if absent and cluster.settings is None:
+        pytest.skip(f"no image: not installed: {', '.join(absent)} (Debian packages of these names)")
+    if absent:
+        install(absent)
     name = f"{TAG}:{inputs_digest(built)[:16]}"
     present = subprocess.run(["buildah", "inspect", "--type", "image", name], capture_output=True, check=False)
     if present.returncode:
@@ -76,9 +79,13 @@ def base_image() -> None:
     rootfs = folder / "base.tar"
     without = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale", "info")]
     subprocess.run(["mmdebstrap", "--variant=minbase", "--quiet", *without, "bookworm", str(rootfs)], check=True)
-    container = subprocess.run(["buildah", "from", "scratch"], capture_output=True, text=True, check=True).stdout.strip()
+    container = subprocess.run(
+        ["buildah", "from", "scratch"], capture_output=True, text=True, check=True
+    ).stdout.strip()
     try:
-        subprocess.run(["buildah", "add", "--quiet", container, str(rootfs), "/"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["buildah", "add", "--quiet", container, str(rootfs), "/"], check=True, stdout=subprocess.DEVNULL
+        )
         subprocess.run(["buildah", "commit", "--quiet", container, BASE], check=True, stdout=subprocess.DEVNULL)
     finally:
         subprocess.run(["buildah", "rm", container], check=True, stdout=subprocess.DEVNULL)
@@ -93,7 +100,13 @@ def build(name: str, archive: Path, target: str = "slim") -> None:
         f"--volume={Path(authority).resolve()}:/authority.crt:ro", "--build-arg=PIP_CERT=/authority.crt",
     ]  # fmt: skip
     store, parts = archive.parents[3], "/".join(archive.parts[-4:-1])
-    command = [sys.executable, str(ROOT / "tools" / "image.py"), "--tool=buildah", f"--base={BASE}", f"--target={target}"]
+    command = [
+        sys.executable,
+        str(ROOT / "tools" / "image.py"),
+        "--tool=buildah",
+        f"--base={BASE}",
+        f"--target={target}",
+    ]
     command += [f"--tag={name}", f"--store={store}", *(f"--option={o}" for o in options), parts]
     subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
 

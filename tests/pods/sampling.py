@@ -45,9 +45,7 @@ class Samples:
     def beyond(self, seconds: float) -> int:
         """Samples that contradict later than ``seconds`` after their contradiction began."""
         spans = self.disagreements()
-        return sum(
-            1 for when, said, so in self.pairs if said != so and any(a + seconds < when <= b for a, b in spans)
-        )
+        return sum(1 for when, said, so in self.pairs if said != so and any(a + seconds < when <= b for a, b in spans))
 
     def __str__(self) -> str:
         said, so = (sum(p[i] for p in self.pairs) for i in (1, 2))

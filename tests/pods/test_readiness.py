@@ -21,7 +21,9 @@ WORKERS = (
     "import psutil; [p.kill() for p in psutil.process_iter() "
     "if any(word.endswith('model_service_worker.py') for word in p.cmdline()[1:2])]"
 )
-STOP_JVM = "import psutil; [p.suspend() for p in psutil.process_iter() if 'org.pytorch.serve.ModelServer' in p.cmdline()]"
+STOP_JVM = (
+    "import psutil; [p.suspend() for p in psutil.process_iter() if 'org.pytorch.serve.ModelServer' in p.cmdline()]"
+)
 CONTINUE_JVM = STOP_JVM.replace("suspend", "resume")
 TOLERATED_S = 2.0
 
@@ -113,7 +115,9 @@ def test_a_bad_model_is_never_ready(clean: Release, built: Path, folder: Path, f
     stock.start(clean.cluster, clean.namespace, clean.image, bad, CLAIM)
     clean.upgrade(wait=False, variants={"stable": bad.values(CLAIM)})
     with watched(clean) as ours, watched_stock(clean) as beside:
-        clean.cluster.until(lambda: said(clean, ("did not load", "boom", "answers wrongly")), f"the agent's reason: {fault}", 90)
+        clean.cluster.until(
+            lambda: said(clean, ("did not load", "boom", "answers wrongly")), f"the agent's reason: {fault}", 90
+        )
         time_passes(3)
     truthful(fault, ours, beside)
     assert not any(ready for _, ready, _ in ours.pairs)

@@ -19,7 +19,9 @@ RATE = 15.0
 
 @pytest.fixture(scope="module")
 def serving(cluster: Cluster, image: str, folder: Path, v1: Archive) -> Iterator[Release]:
-    with chart.release(cluster, image, folder, {"variants": {"stable": {**v1.values(CLAIM), "replicas": 2}}}) as release:
+    with chart.release(
+        cluster, image, folder, {"variants": {"stable": {**v1.values(CLAIM), "replicas": 2}}}
+    ) as release:
         release.upgrade()
         yield release
 
@@ -105,7 +107,9 @@ def test_stock_beside(serving: Release, v1: Archive, v2: Archive) -> None:
         stock.start(cluster, namespace, serving.image, v2, CLAIM, 2)
         serving.kubectl("rollout", "status", "deployment/stock")
         cluster.until(
-            lambda: len(cluster.get("-n", namespace, "pods", "-l", "app=stock")["items"]) == 2, "stock's old pods' end", 120
+            lambda: len(cluster.get("-n", namespace, "pods", "-l", "app=stock")["items"]) == 2,
+            "stock's old pods' end",
+            120,
         )
         settle(load, 60)
     print(f"\nstock, roll-out 1.0.0 to 1.1.0: {load.outcome}; failed {len(load.outcome.problems)}")
