@@ -32,7 +32,7 @@ def gate_limits() -> str:
         default = f"{field.default:g}" + (f" ({own})" if own else "")
         belongs = "artifact and CPU class: not eligible there" if name in SPEED_LIMITS else "artifact: no archive"
         rows.append((f"`{name}`", default, belongs, field.description or ""))
-    return _table(("limit", "default", "a miss belongs to", "meaning"), rows)
+    return table(("limit", "default", "a miss belongs to", "meaning"), rows)
 
 
 def variants() -> str:
@@ -49,7 +49,7 @@ def variants() -> str:
         for name, kind in VARIANTS.items()
     ]
     head = ("variant", "format", "how it is made", "needs CPU flag", "needs calibration", "answers independent of the batch")
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _what(variant: str) -> str:
@@ -62,16 +62,16 @@ def _what(variant: str) -> str:
 
 def compat() -> str:
     """Proven rows and known-bad versions of ``config/compat.yaml``."""
-    table = load_compat(ROOT / "config" / "compat.yaml")
+    known = load_compat(ROOT / "config" / "compat.yaml")
     columns = ("date", "python", "java", "torchserve", "torch", "onnxruntime", "transformers", "note")
-    proven = _table(columns, [tuple(str(getattr(row, column)) for column in columns) for row in table.proven])
-    bad = _table(("known bad", "because", "install instead"), [(f"{b.package} {b.version}", b.reason, b.instead) for b in table.bad])
+    proven = table(columns, [tuple(str(getattr(row, column)) for column in columns) for row in known.proven])
+    bad = table(("known bad", "because", "install instead"), [(f"{b.package} {b.version}", b.reason, b.instead) for b in known.bad])
     return f"{proven}\n\n{bad}"
 
 
 def verbs() -> str:
     """Each verb and its first sentence."""
-    return _table(("verb", "what it does"), [(f"`{path}`", command.get_short_help_str(200)) for path, command in _commands() if path != "marline"])
+    return table(("verb", "what it does"), [(f"`{path}`", command.get_short_help_str(200)) for path, command in _commands() if path != "marline"])
 
 
 def cli_help() -> str:
@@ -121,7 +121,7 @@ def _run(run: dict[str, Any]) -> str:
     return (
         f"CPU class **{run['machine']['cpu_class']}** ({run['machine']['cpu']}), `{run['command']}`, one thread, "
         f"{run['items']['gate']} items in the gate split; {versions}. In bold: the default variant there.\n\n"
-        f"{_table(COLUMNS, cells)}"
+        f"{table(COLUMNS, cells)}"
     )
 
 
@@ -140,7 +140,8 @@ def _no_run(model: str) -> str:
     return f"No run is stored yet: `python tools/gen_docs.py --figures model_store/{model}/<version>/report.json` stores one."
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
     lines = [list(head), *map(list, rows)]
     lines.insert(1, ["---"] * len(lines[0]))
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import docs_pod as pod
 import docs_tables as tables
 from docs_spec import spec_keys
 
@@ -26,6 +27,8 @@ PLAIN: dict[str, Callable[[], str]] = {
     "compat": tables.compat,
     "verbs": tables.verbs,
     "cli-help": tables.cli_help,
+    "image-sizes": pod.image_sizes,
+    "front-cost": pod.front_cost,
 }
 OF_A_MODEL: dict[str, Callable[[str], str]] = {"figures": tables.figures, "headline": tables.headline}
 

@@ -12,11 +12,11 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# What other packages ask for and a pod never imports: torchserve's image handlers, downloads from hubs.
+# What other packages ask for and a pod never imports: torchserve's image handlers, downloads from hubs, coloured code.
 # The image installs its lock without resolving, so that these stay out.
 NOT_IN_A_POD = (
     "anyio", "filelock", "fsspec", "h11", "hf-xet", "httpcore2", "httpx2", "huggingface-hub",
-    "pillow", "tqdm", "truststore", "wheel",
+    "pillow", "pygments", "tqdm", "truststore", "wheel",
 )  # fmt: skip
 LOCKS = {"serve": ("serve",), "pod": ("serve", "pod"), "dev": ("serve", "pod", "build", "dev")}
 

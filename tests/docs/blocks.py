@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXECUTED = ("bash", "python", "yaml", "json")
 READ_ONLY = ("console", "text")
 WORDS = {
-    "bash": {"server", "serves", "make", "slow", "needs"},
+    "bash": {"server", "serves", "make", "cluster", "slow", "needs"},
     "python": {"slow", "needs"},
     "yaml": set(),
     "json": {"answer", "refusal"},

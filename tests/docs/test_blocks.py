@@ -31,7 +31,7 @@ SECONDS, SLOW_SECONDS = 180, 900
 
 def of(*languages: str, tag: str | None = None) -> list[Any]:
     wanted = [b for b in ALL if b.language in languages]
-    own = {"server", "serves", "make", "answer", "refusal"}
+    own = {"server", "serves", "make", "cluster", "answer", "refusal"}
     chosen = [b for b in wanted if (tag in b.tags if tag else not own & set(b.tags))]
     return [pytest.param(block, id=block.name) for block in chosen]
 
@@ -184,9 +184,14 @@ def test_names_verbs_of_the_makefile(block: Block) -> None:
         assert match[1] in verbs
 
 
+def test_only_the_readme_has_blocks_for_a_cluster() -> None:
+    """tests/pods/test_readme.py runs those, and looks nowhere else."""
+    assert [block.values[0].path.name for block in of("bash", tag="cluster")] == ["README.md"]
+
+
 def test_every_block_is_tested_by_exactly_one_of_the_above() -> None:
     groups = [of(*EXECUTED)]
-    groups += [of("bash", tag=tag) for tag in ("server", "serves", "make")]
+    groups += [of("bash", tag=tag) for tag in ("server", "serves", "make", "cluster")]
     groups += [of("json", tag=tag) for tag in ("answer", "refusal")]
     tested = [param.values[0].name for group in groups for param in group]
     assert sorted(tested) == sorted(b.name for b in ALL if b.language in EXECUTED)

@@ -62,6 +62,7 @@ def test_sentences_that_troubleshooting_quotes_are_said_by_the_code() -> None:
     folders = (ROOT / "src", ROOT / "handlers")
     # sentences are broken over lines in the source
     code = "\n".join(re.sub(r'"\s*\n\s*f?"', "", p.read_text(encoding="utf-8")) for f in folders for p in f.rglob("*.py"))
+    code += "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "helm" / "templates").glob("_validations*.tpl"))
     text = (ROOT / "docs" / "05-troubleshooting.md").read_text(encoding="utf-8")
     quoted = re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
     assert len(quoted) > 10
