@@ -44,12 +44,12 @@ def difference(manifest: Manifest, golden: Golden, status: int, answer: bytes) -
     for key, value in expected.items():
         if document.get(key) != value:
             return f"{key} {document.get(key)!r} instead of {value!r}"
-    return recorded.compare(
-        Golden(golden.request, golden.label, _presented(manifest, golden)),
-        document.get("label"),
-        _arrays(manifest, document),
-        manifest.golden_atol,
-    )
+    try:
+        outputs = _arrays(manifest, document)
+    except (ValueError, TypeError):
+        return f"outputs that are no arrays of numbers: {answer[:200].decode(errors='replace')}"
+    shown = Golden(golden.request, golden.label, _presented(manifest, golden))
+    return recorded.compare(shown, document.get("label"), outputs, manifest.golden_atol)
 
 
 def _presented(manifest: Manifest, golden: Golden) -> Mapping[str, Any]:
@@ -61,7 +61,7 @@ def _arrays(manifest: Manifest, document: Mapping[str, Any]) -> dict[str, np.nda
     if manifest.task == "text-classification":
         return {}
     shown = document.get("outputs") if manifest.task == "tensor" else {"embedding": document.get("embedding")}
-    return {name: np.asarray(value) for name, value in shown.items()} if isinstance(shown, Mapping) else {}
+    return {name: np.asarray(value, np.float64) for name, value in shown.items()} if isinstance(shown, Mapping) else {}
 
 
 def ask_all(settings: PodSettings, url: str, timeout_s: float = 30.0) -> str:

@@ -23,6 +23,8 @@ LOG = logging.getLogger("marline.agent")
 PERIOD_S = 0.25
 DESCRIBE_TIMEOUT_S = 1.0
 GOLDEN_PAUSE_S = 1.0
+# asyncio's timeouts are used instead: with aiohttp's, a cancellation that comes in the same moment is lost
+WITHOUT = aiohttp.ClientTimeout(total=None)
 ANSWERS = "cluster.server.upstream_rq_2xx"
 REQUESTS = "cluster.server.upstream_rq_active"
 
@@ -83,22 +85,23 @@ class Watch:
         connector = aiohttp.UnixConnector(str(self.run.management))
         try:
             async with (
-                aiohttp.ClientSession(
-                    connector=connector, timeout=aiohttp.ClientTimeout(DESCRIBE_TIMEOUT_S)
-                ) as session,
+                asyncio.timeout(DESCRIBE_TIMEOUT_S),
+                aiohttp.ClientSession(connector=connector, timeout=WITHOUT) as session,
                 session.get(f"http://server{path}") as response,
             ):
-                status, document = response.status, await response.json(content_type=None)
+                status, answer = response.status, await response.read()
         except TimeoutError:
             return  # silence; how long it may last is the truth's to say
         except (aiohttp.ClientError, OSError):
             self.truth.gone()
             return
-        if status != 200:
+        if status == 404:
             self.truth.unregistered(self.clock())
             self.truth.not_loaded(self._refusal() or "the server did not register it")
             return
-        ready, pending, free = _read(document)
+        if status != 200:
+            return  # it failed to tell, which is as good as silence
+        ready, pending, free = _read(json.loads(answer))
         self.truth.described(self.clock(), ready, pending, free)
         if not ready:
             self.truth.not_loaded(self._failure() or "it is loading")
@@ -125,11 +128,11 @@ class Watch:
             return
         asked, first = truth.ready, self.manifest.golden[0]
         url = f"http://127.0.0.1:{self.port}/predictions/{self.manifest.model}/{self.manifest.served_version}"
-        timeout = aiohttp.ClientTimeout(self.settings.server.response_timeout_s)
         headers = {"content-type": "application/json"}
         try:
             async with (
-                aiohttp.ClientSession(timeout=timeout) as session,
+                asyncio.timeout(self.settings.server.response_timeout_s),
+                aiohttp.ClientSession(timeout=WITHOUT) as session,
                 session.post(url, data=golden.body(first), headers=headers) as response,
             ):
                 status, answer, own = response.status, await response.read(), response.headers.get("x-marline-error")
@@ -164,9 +167,8 @@ async def front_stats(admin: Path, pattern: str) -> dict[str, int]:
         TimeoutError, aiohttp.ClientError, OSError: when the front does not answer.
     """
     async with (
-        aiohttp.ClientSession(
-            connector=aiohttp.UnixConnector(str(admin)), timeout=aiohttp.ClientTimeout(DESCRIBE_TIMEOUT_S)
-        ) as session,
+        asyncio.timeout(DESCRIBE_TIMEOUT_S),
+        aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(admin)), timeout=WITHOUT) as session,
         session.get("http://front/stats", params={"format": "json", "filter": pattern}) as response,
     ):
         document = json.loads(await response.read())

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
 from pathlib import Path
 
 import click
+
+from marline.errors import MarlineError
 
 SETTINGS = click.option(
     "--settings", "settings_path", type=click.Path(path_type=Path), default=Path("/etc/marline/pod.yaml"),
@@ -70,3 +73,25 @@ def ask_golden(settings_path: Path, url: str) -> None:
     from marline.agent.settings import load_settings
 
     click.echo(ask_all(load_settings(settings_path), url))
+
+
+@agent.command()
+@click.option("--url", required=True, help="http, https, s3, gs or az; credentials come from the environment.")
+@click.option("--sha256", required=True, help="Of the archive; another file gets no name.")
+@click.option("--to", "target", required=True, type=click.Path(path_type=Path), help="Path of the archive.")
+@click.option(
+    "--termination-log", type=click.Path(path_type=Path), default=Path("/dev/termination-log"), show_default=True,
+    help="Where it exists, the reason of a failure is written there.",
+)  # fmt: skip
+def fetch(url: str, sha256: str, target: Path, termination_log: Path) -> None:
+    """Download an archive, resuming what was begun; a wrong digest leaves nothing (initContainer)."""
+    from marline.agent.fetch import fetch as download
+
+    try:
+        click.echo(download(url, sha256, target, say=logging.getLogger("marline.agent").info))
+    except MarlineError as error:
+        if termination_log.exists():
+            # the same sentence goes to standard error, which the kubelet takes where this cannot be written
+            with contextlib.suppress(OSError):
+                termination_log.write_text(f"{error}\n", encoding="utf-8")
+        raise
