@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import select
 import socket
 
@@ -9,6 +10,7 @@ import pytest
 
 from agent.envoy import PREDICT, Front, rest, running, settings
 from agent.upstream import Upstream, answers
+from agent.waiting import until
 
 HEAD = f"POST {PREDICT} HTTP/1.1\r\nhost: x\r\n".encode()
 
@@ -142,3 +144,13 @@ def test_a_request_in_the_body_of_another_stays_there(front: Front, server: Upst
     head = HEAD + f"content-length: {len(SMUGGLED)}\r\nconnection: close\r\n\r\n".encode()
     assert front.raw(head + SMUGGLED).startswith(b"HTTP/1.1 200 ")
     assert [(a.path, a.body) for a in server.arrived] == [(PREDICT, SMUGGLED)]
+
+
+def test_an_old_connection_is_asked_to_close_with_an_answer(server: Upstream) -> None:
+    with running(server, settings(front={"max_connection_s": 1})) as front:
+        connection = http.client.HTTPConnection("127.0.0.1", front.port, timeout=30)
+        given = [front.on(connection, PREDICT, b"{}")]
+        until(lambda: given.append(front.on(connection, PREDICT, b"{}")) or "connection" in given[-1].headers, "the last answer")
+        connection.close()
+    assert {answer.status for answer in given} == {200}
+    assert given[-1].headers["connection"] == "close"

@@ -92,7 +92,7 @@ def _describe(schema: dict[str, Any]) -> str:
         return ", ".join(map(str, schema["enum"]))
     kind = schema.get("type")
     if kind in ("integer", "number"):
-        limits = [text.format(f"{schema[key]:g}") for key, text in _COMPARISONS.items() if key in schema]
+        limits = [text.format(_number(schema[key])) for key, text in _COMPARISONS.items() if key in schema]
         return ("a whole number " if kind == "integer" else "a number ") + " and ".join(limits) if limits else (
             "a whole number" if kind == "integer" else "a finite number"
         )
@@ -114,3 +114,8 @@ def _describe_text(schema: dict[str, Any]) -> str:
     if "minLength" in schema:
         parts.append(f"of at least {schema['minLength']} characters")
     return " ".join(parts)
+
+
+def _number(value: float) -> str:
+    """As a person would write it: 6553500, 0.5."""
+    return str(int(value)) if value == int(value) else f"{value:g}"
