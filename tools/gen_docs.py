@@ -15,12 +15,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import docs_pod as pod
+import docs_rollouts as rollouts
 import docs_tables as tables
 from docs_spec import spec_keys
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+)(?: (?P<argument>[a-z0-9-]+))? -->\n).*?(<!-- end -->)", re.DOTALL)
 PLAIN: dict[str, Callable[[], str]] = {
+    "rollout-limits": rollouts.rollout_limits,
+    "rollout-figures": rollouts.rollout_figures,
     "spec-keys": spec_keys,
     "gate-limits": tables.gate_limits,
     "variants": tables.variants,
