@@ -1,10 +1,11 @@
-"""``python -m cluster up|down|status|kubeconfig``: the test cluster from the command line."""
+"""``python -m cluster up|down|status|kubeconfig|build``: the test cluster from the command line."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
+from cluster.binaries import binary
 from cluster.errors import ClusterError
 from cluster.health import problems, running_components
 from cluster.lifecycle import down, up
@@ -27,9 +28,17 @@ def status(settings: Settings) -> int:
 def main(arguments: list[str]) -> int:
     """Do one verb; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m cluster", description=__doc__)
-    parser.add_argument("verb", choices=["up", "down", "status", "kubeconfig"])
-    verb = parser.parse_args(arguments).verb
+    parser.add_argument("verb", choices=["up", "down", "status", "kubeconfig", "build"])
+    parser.add_argument("programs", nargs="*", metavar="PROGRAM", help="of build: what to have in the cache")
+    given = parser.parse_args(arguments)
+    verb: str = given.verb
+    if given.programs and verb != "build":
+        parser.error(f"{verb} takes no programs")
     try:
+        if verb == "build":
+            for name in given.programs:
+                print(binary(name))
+            return 0
         settings = Settings.from_environment()
         if verb == "status":
             return status(settings)
