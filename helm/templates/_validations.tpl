@@ -1,6 +1,7 @@
 {{/*
 Rules that no schema can express: between keys, or with a sentence of their own. Every rule writes one line per problem,
-and all problems are reported at once. The rules of one variant are in _validations_variant.tpl.
+and all problems are reported at once. The rules of one variant are in _validations_variant.tpl, those of its routes in
+_validations_routes.tpl.
 */}}
 
 {{- define "marline.validate" -}}
@@ -19,6 +20,7 @@ and all problems are reported at once. The rules of one variant are in _validati
 {{ include "marline.rules.primary" . }}
 {{ include "marline.rules.weights" . }}
 {{ include "marline.rules.front" . }}
+{{ include "marline.rules.ingress" . }}
 {{- if not .Values.variants }}
 variants is empty: name at least one endpoint with its model, version, variant and archive.sha256; `marline release` writes them.
 {{ include "marline.rules.image" (dict "at" "image" "image" .Values.image) }}
@@ -39,6 +41,7 @@ variants is empty: name at least one endpoint with its model, version, variant a
 {{- $_ := set $archives $artifact (toString $v.archive.sha256) }}
 {{- end }}
 {{- end }}
+{{ include "marline.rules.routes" . }}
 {{- end }}
 {{- end -}}
 

@@ -30,7 +30,7 @@ From values to variants: `defaults`, the variant's own keys, and what follows fr
 {{/* One variant with everything that follows from it. Takes {root, endpoint}. */}}
 {{- define "marline.variant" -}}
 {{- $v := include "marline.written" . | fromYaml -}}
-{{- $_ := set $v "name" (printf "%s-%s" (include "marline.fullname" .root) .endpoint | include "marline.short") -}}
+{{- $_ := set $v "name" (include "marline.endpointName" .) -}}
 {{- $_ := set $v "testName" (printf "%s-test-%s" (include "marline.fullname" .root) .endpoint | include "marline.short") -}}
 {{- $_ := set $v "weight" (include "marline.weight" .) -}}
 {{- $_ := set $v.archive "source" (default "image" $v.archive.source) -}}
@@ -41,6 +41,11 @@ From values to variants: `defaults`, the variant's own keys, and what follows fr
 {{- $_ := set $v "scaler" (include "marline.scaler" $v) -}}
 {{- $_ := set $v "podAutoscaling" (include "marline.podAutoscaling" $v | fromYaml) -}}
 {{- toYaml $v -}}
+{{- end -}}
+
+{{/* Name of a variant's Deployment and Service. Takes {root, endpoint}. */}}
+{{- define "marline.endpointName" -}}
+{{- printf "%s-%s" (include "marline.fullname" .root) .endpoint | include "marline.short" -}}
 {{- end -}}
 
 {{/* Percent of the requests; a single variant has all of them. Takes {root, endpoint}. */}}

@@ -91,6 +91,11 @@ TYPES = (
     schema("a CPU feature in the kernel's spelling", "V/cpuFeatures", ["avx2"], "does not match pattern", "/0"),
     schema("scale to zero", "V/autoscaling/minReplicas", 0, "minimum: got 0, want 1"),
     schema("a target of zero", "V/autoscaling/cpu/targetUtilization", 0, "minimum: got 0, want 1"),
+    schema("a hostname with a port", "routes/hostnames", ["example.com:80"], "does not match pattern", "/0"),
+    schema("a hostname in capitals", "ingress/hosts", ["Example.com"], "does not match pattern", "/0"),
+    schema("a timeout as the Gateway API writes it", "routes/timeouts/requestSeconds", "60s", "want integer"),
+    schema("a Gateway without name", "routes/parentRefs", [{"namespace": "x"}], "missing property 'name'", "/0"),
+    schema("a certificate without Secret", "ingress/tls", [{"hosts": []}], "missing property 'secretName'", "/0"),
     schema("an unknown policy", "V/autoscaling/behavior/scaleUp/selectPolicy", "Some", "value must be one of"),
 )
 
@@ -105,6 +110,8 @@ UNKNOWN = (
     unknown("an unknown container", "V/resources", "worker"),
     unknown("an unknown resource", "V/resources/server/limits", "gpu"),
     unknown("an unknown key of the autoscaler", "V/autoscaling", "targetCPUUtilizationPercentage"),
+    unknown("an unknown key of the routes", "routes", "parents"),
+    unknown("an unknown key of the Ingress", "ingress", "ingressClassName"),
     unknown("an endpoint that is no DNS label", "variants", "Int8_Static"),
     Wrong(
         "a variant without its server",
@@ -306,6 +313,56 @@ SCALING = (
         f"{V}.disruptionBudget.maxUnavailable 0 lets no pod go",
     ),
 )
+ROUTES = (
+    rule("routes to no Gateway", {"routes": {"parentRefs": []}}, "routes.parentRefs is empty", scenario="routes"),
+    rule(
+        "two ways in",
+        {"ingress": {"enabled": True}},
+        "routes.enabled and ingress.enabled are both true",
+        scenario="routes",
+    ),
+    rule(
+        "a share for no pods",
+        {"variants": {"canary": {"replicas": 0}}},
+        "variants.canary.replicas is 0 and its weight 10",
+        "set its weight to 0 first",
+        scenario="routes",
+    ),
+    rule(
+        "a gateway less patient than the pods",
+        {"routes": {"timeouts": {"requestSeconds": 29, "backendRequestSeconds": 29}}},
+        "routes.timeouts.requestSeconds 29 is less than variants.canary.server.responseTimeoutSeconds 30",
+        "routes.timeouts.backendRequestSeconds 29 is less than variants.stable.server.responseTimeoutSeconds 30",
+        scenario="routes",
+    ),
+    rule(
+        "an attempt longer than the request",
+        {"routes": {"timeouts": {"requestSeconds": 50}}},
+        "routes.timeouts.backendRequestSeconds 60 is more than routes.timeouts.requestSeconds 50",
+        scenario="routes",
+    ),
+    rule(
+        "more than an HTTPRoute holds",
+        {"variants": {f"v{n}": {"version": f"2.0.{n}", "variant": "x", "weight": 0, "archive": {"sha256": SHA}} for n in range(5)}},
+        "routes: 8 variants of 1 model need 17 rules, and an HTTPRoute has at most 16",
+        scenario="routes",
+    ),
+    rule(
+        "more than an HTTPRoute holds without a front",
+        {
+            "front": {"enabled": False},
+            "variants": {f"v{n}": {"model": f"m{n}", "version": "1.0.0", "variant": "x", "weight": 0, "archive": {"sha256": SHA}} for n in range(2)},
+        },
+        "routes: 5 variants of 3 models need 18 rules",
+        scenario="routes",
+    ),
+    rule(
+        "a certificate for another name",
+        {"ingress": {"hosts": ["other.example.com"]}},
+        "ingress.tls.0.hosts names sentiment.example.com, which is no entry of ingress.hosts: allowed are other.example.com",
+        scenario="ingress",
+    ),
+)
 OF_THE_CHART = (
     rule("an account that is not there", {"serviceAccount": {"create": False}}, "serviceAccount.name is empty"),
     rule("a name that no Service can have", {"fullnameOverride": "1st"}, "fullnameOverride is needed", "1st does not"),
@@ -315,4 +372,4 @@ OF_THE_CHART = (
         "front.headersTimeoutSeconds 31 is more than front.requestTimeoutSeconds 30",
     ),
 )
-WRONG = (*TYPES, *UNKNOWN, *IMAGE, *BETWEEN_VARIANTS, *WITHIN_A_VARIANT, *SCALING, *OF_THE_CHART)
+WRONG = (*TYPES, *UNKNOWN, *IMAGE, *BETWEEN_VARIANTS, *WITHIN_A_VARIANT, *SCALING, *ROUTES, *OF_THE_CHART)

@@ -93,6 +93,7 @@ MODULES = (
             "promtool": "github.com/prometheus/prometheus/cmd/promtool",
         },
     ),
+    Module("tools/traefik", {"traefik": "github.com/traefik/traefik/v3/cmd/traefik"}),
 )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 import yaml
@@ -14,27 +16,33 @@ from cluster.errors import ClusterError, CommandError
 
 DRY = ("--dry-run=server", "--validate=strict")
 WARN = "pod-security.kubernetes.io/warn=restricted"
-SCALED_OBJECTS = "scaledobjects.keda.sh"
+# a kind that Kubernetes does not know -> program and module that bring its definition, and the file there
+DEFINITIONS = {
+    "scaledobjects.keda.sh": (
+        "keda-operator", "github.com/kedacore/keda/v2", "config/crd/bases/keda.sh_scaledobjects.yaml",
+    ),
+    "httproutes.gateway.networking.k8s.io": (
+        "traefik", "sigs.k8s.io/gateway-api", "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
+    ),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def keda(cluster: Cluster) -> Iterator[None]:
-    """KEDA's definition of a ScaledObject; taken away again where the cluster had none."""
-    if cluster.kubectl("get", "crd", SCALED_OBJECTS, "--ignore-not-found", "-o", "name"):
+def definitions(cluster: Cluster) -> Iterator[None]:
+    """The definitions of all kinds that the chart uses; taken away again where the cluster had none."""
+    with ExitStack() as stack:
+        for kind, (program, module, path) in DEFINITIONS.items():
+            if cluster.kubectl("get", "crd", kind, "--ignore-not-found", "-o", "name"):
+                continue
+            try:
+                definition = source(program, module) / path
+            except ClusterError as error:
+                pytest.skip(f"no definition of {kind}: {error}")
+            stack.callback(cluster.kubectl, "delete", "crd", kind, "--timeout=60s")
+            # too large for the annotation of a client-side apply
+            cluster.kubectl("apply", "--server-side", "-f", definition)
+            cluster.kubectl("wait", "--for=condition=Established", f"crd/{kind}", "--timeout=60s")
         yield
-        return
-    try:
-        folder = source("keda-operator", "github.com/kedacore/keda/v2") / "config" / "crd" / "bases"
-    except ClusterError as error:
-        pytest.skip(f"no definition of a ScaledObject: {error}")
-    definition = folder / "keda.sh_scaledobjects.yaml"
-    # too large for the annotation of a client-side apply
-    cluster.kubectl("apply", "--server-side", "-f", definition)
-    try:
-        cluster.kubectl("wait", "--for=condition=Established", f"crd/{SCALED_OBJECTS}", "--timeout=60s")
-        yield
-    finally:
-        cluster.kubectl("delete", "crd", SCALED_OBJECTS, "--timeout=60s")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +64,7 @@ def dry_run(cluster: Cluster, objects: list[Manifest]) -> str:
     return cluster.kubectl("apply", *DRY, "-f", "-", input=yaml.safe_dump_all(objects), check=False)
 
 
-@pytest.mark.usefixtures("keda")
+@pytest.mark.usefixtures("definitions")
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_server_admits_every_object_without_a_warning(
     cluster: Cluster, chart: Chart, namespace: str, scenario: str
@@ -94,9 +102,29 @@ def test_server_warns_of_a_pod_that_is_not_restricted(cluster: Cluster, chart: C
     assert "would violate PodSecurity" in dry_run(cluster, [wrong])
 
 
-@pytest.mark.usefixtures("keda")
+@pytest.mark.usefixtures("definitions")
 def test_server_refuses_a_scaled_object_with_an_unknown_field(cluster: Cluster, chart: Chart, namespace: str) -> None:
     wrong = next(item for item in rendered(chart, "keda", namespace) if item["kind"] == "ScaledObject")
     wrong["spec"]["trigers"] = []
     with pytest.raises(CommandError, match="trigers"):
         cluster.kubectl("apply", *DRY, "-f", "-", input=yaml.safe_dump(wrong))
+
+
+@pytest.mark.usefixtures("definitions")
+def test_server_refuses_an_http_route_with_an_unknown_field(cluster: Cluster, chart: Chart, namespace: str) -> None:
+    wrong = next(item for item in rendered(chart, "routes", namespace) if item["kind"] == "HTTPRoute")
+    wrong["spec"]["rules"][-1]["backendRefs"][0]["weigth"] = 1
+    with pytest.raises(CommandError, match="weigth"):
+        cluster.kubectl("apply", *DRY, "-f", "-", input=yaml.safe_dump(wrong))
+
+
+@pytest.mark.usefixtures("definitions")
+def test_server_admits_as_many_variants_as_the_chart(cluster: Cluster, chart: Chart, namespace: str) -> None:
+    more = {
+        f"v{number}": {"version": f"2.0.{number}", "variant": "x", "weight": 0, "archive": {"sha256": f"{number}" * 64}}
+        for number in range(4)
+    }
+    options = ["--namespace", namespace, "-f", SCENARIOS["routes"], "-f", "-", "--show-only", "templates/httproute.yaml"]  # fmt: skip
+    route = chart.run("template", RELEASE, CHART, *options, values=json.dumps({"variants": more}))
+    assert len(yaml.safe_load(route)["spec"]["rules"]) == 15
+    assert dry_run(cluster, [yaml.safe_load(route)]).endswith("created (server dry run)\n")

@@ -99,6 +99,23 @@ def fewest(objects: Objects) -> None:
     objects.one("HorizontalPodAutoscaler")["spec"]["minReplicas"] = 1
 
 
+def share(objects: Objects) -> Manifest:
+    """The first endpoint with a share of the requests."""
+    found: Manifest = objects.one("HTTPRoute")["spec"]["rules"][-1]["backendRefs"][0]
+    return found
+
+
+def without_pods(objects: Objects) -> None:
+    """A share for an endpoint that has none."""
+    objects.one("Deployment", share(objects)["name"])["spec"]["replicas"] = 0
+
+
+def door(objects: Objects) -> Manifest:
+    """Where the Ingress leads."""
+    found: Manifest = objects.one("Ingress")["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
+    return found
+
+
 def policy(check: str, text: str, change: Change, scenario: str = "minimal") -> Wrong:
     """Against a policy of our own."""
     return Wrong("conftest", check, text, change, scenario)
@@ -141,6 +158,11 @@ POLICIES = (
     policy("isolated", "Egress", lambda o: o.of("NetworkPolicy")[0]["spec"].update(policyTypes=["Ingress"])),
     policy("two-ports", "port 8081", lambda o: front(o)["ports"].append({"containerPort": 8081})),
     policy("two-ports", "leads to 8083", lambda o: o.of("Service")[0]["spec"]["ports"][0].update(targetPort=8083)),
+    policy("routed-service", "with port 80", lambda o: share(o).update(port=80), "routes"),
+    policy("routed-service", "no Service more", lambda o: door(o).update(name="more"), "ingress"),
+    policy("whole-shares", "add up to 110", lambda o: share(o).update(weight=20), "routes"),
+    policy("share-has-pods", "canary has weight 10", without_pods, "routes"),
+    policy("one-way-in", "passes by", lambda o: o.append({"kind": "Ingress", "metadata": {"name": "more"}}), "routes"),
 )
 OTHERS = (
     Wrong("checkov", "CKV_K8S_16", "privileged", security(privileged=True)),

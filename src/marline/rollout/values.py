@@ -13,6 +13,7 @@ from marline.rollout.scaling import autoscaling_values
 from marline.rollout.server import Settings
 from marline.rollout.server import problems as server_problems
 from marline.rollout.server import settings as server_settings
+from marline.rollout.ways import ingress_values, routes_values
 from marline.spec.base import Problem
 from marline.spec.model import Serving
 from marline.spec.release import (
@@ -46,6 +47,10 @@ def chart_values(release: ReleaseSpec, variants: Mapping[str, Values]) -> Values
         "front": _front(release.front),
         "drain": {"seconds": release.drain.seconds},
     }
+    if release.routes is not None:
+        values["routes"] = routes_values(release.routes)
+    if release.ingress is not None:
+        values["ingress"] = ingress_values(release.ingress)
     values.update({str(key): value for key, value in release.chart.items()})
     return values
 

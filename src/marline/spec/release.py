@@ -12,18 +12,18 @@ from marline.errors import SpecError
 from marline.spec import release_rules as rules
 from marline.spec.base import Strict
 from marline.spec.names import NAME_PATTERN, SEMVER_PATTERN
+from marline.spec.release_names import Namespace, ObjectName, Seconds
+from marline.spec.release_routes import Ingress, Routes
 
 RELEASES_DIR = Path("config/releases")
 LOCK_SUFFIX = ".lock.json"
 
-Seconds = Annotated[int, Field(ge=1, le=3600)]
 Cpus = Annotated[float, Field(gt=0, le=256)]
 Mebibytes = Annotated[int, Field(ge=1, le=1048576)]
 Percent = Annotated[int, Field(ge=1, le=1000)]
 ArchivePath = Annotated[
     str, Field(pattern=r"^/archives/([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*\.mar$")
 ]
-ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 CpuFeature = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_.]{0,30}$")]
 ChartKey = Literal[
     "nameOverride", "fullnameOverride", "imagePullSecrets", "service", "serviceAccount", "networkPolicy", "tests"
@@ -251,9 +251,7 @@ class ReleaseSpec(Strict):
     release: str = Field(
         pattern=r"^[a-z]([a-z0-9-]{0,51}[a-z0-9])?$", examples=["sentiment"], description="Name of the Helm release."
     )
-    namespace: str = Field(
-        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", examples=["models"], description="Namespace of all objects."
-    )
+    namespace: Namespace = Field(examples=["models"], description="Namespace of all objects.")
     image: Image = Field(
         examples=[{"repository": "registry.example.com/marline/sentiment", "tag": "1.0.0"}],
         description="The image that `make image` built and you pushed.",
@@ -269,6 +267,8 @@ class ReleaseSpec(Strict):
     )
     front: Front = Field(default=Front(), description="The front in each pod.")
     drain: Drain = Field(default=Drain(), description="How a pod stops.")
+    routes: Routes | None = Field(default=None, description="The way in through a Gateway, by weight.")
+    ingress: Ingress | None = Field(default=None, description="The way in through an Ingress; not beside routes.")
     chart: dict[ChartKey, JsonValue] = Field(
         default_factory=dict, description="Further values of the chart, passed on as they are."
     )

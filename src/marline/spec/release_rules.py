@@ -12,6 +12,7 @@ from marline.spec.names import VARIANTS
 
 if TYPE_CHECKING:
     from marline.spec.release import Autoscaling, Container, Front, ImageName, ReleaseVariant
+    from marline.spec.release_routes import Ingress, RouteTimeouts
 
 # a DNS label, and short enough for a Service's name behind the release's
 ENDPOINT_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
@@ -72,11 +73,31 @@ def front(spec: Front) -> list[Problem]:
     return []
 
 
+def timeouts(spec: RouteTimeouts) -> list[Problem]:
+    """An attempt is part of the request."""
+    whole, attempt = spec.request_s, spec.backend_request_s
+    if whole is not None and attempt is not None and attempt > whole:
+        sentence = f"{attempt} is greater than request_s {whole}"
+        return [(("backend_request_s",), f"{sentence}; allowed: backend_request_s <= request_s")]
+    return []
+
+
+def certificates(spec: Ingress) -> list[Problem]:
+    """A certificate is for names that the Ingress answers."""
+    allowed = ", ".join(spec.hosts) or "none, because hosts is empty"
+    return [
+        (("tls", str(index), "hosts"), f"{host!r} is no entry of hosts; allowed: {allowed}")
+        for index, certificate in enumerate(spec.tls)
+        for host in certificate.hosts
+        if host not in spec.hosts
+    ]
+
+
 def between_endpoints(data: Mapping[str, Any]) -> list[Problem]:
     """Rules between endpoints, of a file that may have other problems: what is not of its type is passed over.
 
     Names are DNS labels; variants are those that a build makes; with several endpoints each has a weight and one is
-    primary; all weights add up to 100.
+    primary; all weights add up to 100; behind a Gateway none without pods has any; there is one way in.
     """
     variants = data.get("variants")
     if not isinstance(variants, dict) or not variants:
@@ -86,6 +107,7 @@ def between_endpoints(data: Mapping[str, Any]) -> list[Problem]:
         *_artifacts(variants),
         *_weights(variants),
         *_primary(data.get("primary"), list(variants)),
+        *_ways_in(data, variants),
     ]
 
 
@@ -124,6 +146,23 @@ def _primary(primary: Any, endpoints: list[str]) -> list[Problem]:
     if isinstance(primary, str) and primary not in endpoints:
         return [(("primary",), f"{primary!r} is no key of variants; {_close(primary, endpoints)}allowed: {allowed}")]
     return []
+
+
+def _ways_in(data: Mapping[str, Any], variants: Mapping[str, Any]) -> list[Problem]:
+    problems: list[Problem] = []
+    if data.get("routes") is None:
+        return problems
+    if data.get("ingress") is not None:
+        problems.append((("ingress",), "stands beside routes, and would pass by the weights; remove one of the two"))
+    for name, own in variants.items():
+        weight = own.get("weight", 100) if isinstance(own, dict) else 0
+        # not of a truth value, which Python takes for a number
+        if type(weight) is int and weight > 0 and type(own.get("replicas")) is int and own["replicas"] == 0:
+            sentence = f"0 pods for weight {weight}: the gateway answers that share with 503"
+            problems.append(
+                (("variants", name, "replicas"), f"{sentence}; release weight 0 first, and 0 replicas after it")
+            )
+    return problems
 
 
 def _close(found: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""The release of docs/08-releases.md is right, and what the document says is refused is."""
+"""Releases of the documents are right, and what a document says is refused is."""
 
 from __future__ import annotations
 
@@ -28,3 +28,23 @@ def test_the_documents_release_is_right_and_its_refusals_are_real(tmp_path: Path
     with pytest.raises(SpecError) as caught:
         plan("staging", None)
     assert caught.value.problems == re.findall(r"^error: (.*)$", text, re.MULTILINE)
+
+
+def test_the_shares_that_the_document_refuses_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "docs" / "09-routes.md").read_text(encoding="utf-8")
+    release = re.findall(r"<<'END'\n(.*?)END\n", text, re.DOTALL)[0]
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "config", "config")
+    path = Path("config/releases/canary.yaml")
+    (said,) = re.findall(r"^error: (.*)$", text, re.MULTILINE)
+    # no lock, and no store: both are said besides
+    assert said not in refusal(path, release)
+    assert said in refusal(path, release.replace("weight: 10, replicas: 1", "weight: 10, replicas: 0"))
+
+
+def refusal(path: Path, release: str) -> list[str]:
+    """Problems of a release."""
+    path.write_text(release)
+    with pytest.raises(SpecError) as caught:
+        plan(path.stem, None)
+    return caught.value.problems

@@ -14,6 +14,7 @@ from unit.spec.conftest import DELETE
 
 MAIN, CANARY = "variants.main", "variants.canary"
 SCALING, SERVER, LIMITS = f"{MAIN}.autoscaling", f"{MAIN}.server", f"{MAIN}.resources.server"
+ROUTES = {"parent_refs": [{"name": "public"}]}
 PROMETHEUS = {"prometheus": "http://prometheus:9090"}
 
 WRONG: list[tuple[list[tuple[str, Any]], str, str]] = [
@@ -57,6 +58,15 @@ WRONG: list[tuple[list[tuple[str, Any]], str, str]] = [
     ([("primary", DELETE)], "primary", "required with more than one variant; allowed: main, canary"),
     ([("variants.Main", {"model": "scaler", "version": "1.0.0", "variant": "onnx-fp32", "weight": 0})], "variants.Main", "'Main' cannot name a Service"),
     ([(f"{MAIN}.variant", "onnx-fp23")], f"{MAIN}.variant", "unknown variant 'onnx-fp23'; did you mean 'onnx-fp32'? allowed: eager-fp32"),
+    # the ways in
+    ([("routes", {})], "routes.parent_refs", "required key is missing"),
+    ([("routes", {"parent_refs": []})], "routes.parent_refs", "[] is not allowed"),
+    ([("routes", {**ROUTES, "host": "a"})], "routes.host", "unknown key"),
+    ([("routes", {**ROUTES, "hostnames": ["a:80"]})], "routes.hostnames.0", "'a:80' is not allowed"),
+    ([("routes", {**ROUTES, "timeouts": {"request_s": 50, "backend_request_s": 60}})], "routes.timeouts.backend_request_s", "60 is greater than request_s 50"),
+    ([("ingress", {"tls": [{"secret_name": "a", "hosts": ["a.com"]}]})], "ingress.tls.0.hosts", "'a.com' is no entry of hosts; allowed: none, because hosts is empty"),
+    ([("routes", ROUTES), ("ingress", {})], "ingress", "stands beside routes"),
+    ([("routes", ROUTES), (f"{CANARY}.replicas", 0)], f"{CANARY}.replicas", "0 pods for weight 10: the gateway answers that share with 503; release weight 0 first"),
     # what the settings come to
     ([(f"{SERVER}.threads", 2)], f"{SERVER}.threads", "2 workers x 2 threads is 4, more than resources.server.cpu 2 rounded up"),
     ([(f"{SERVER}.workers", 3)], f"{SERVER}.workers", "3 workers x 1 threads is 3, more than resources.server.cpu 2"),

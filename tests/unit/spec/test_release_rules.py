@@ -38,6 +38,24 @@ def test_a_weight_that_is_no_number_is_not_added_up() -> None:
     assert keys({"variants": parts, "primary": "a"}) == []
 
 
+ROUTES = {"parent_refs": [{"name": "public"}]}
+
+
+def test_behind_a_gateway_what_has_weight_has_pods() -> None:
+    parts = {"a": {**ONLY, "weight": 100}, "b": {**ONLY, "weight": 0, "replicas": 0}}
+    assert keys({"variants": parts, "primary": "a", "routes": ROUTES}) == []
+    parts = {"a": {**ONLY, "weight": 99}, "b": {**ONLY, "weight": 1, "replicas": 0}}
+    assert keys({"variants": parts, "primary": "a", "routes": ROUTES}) == ["variants.b.replicas"]
+    assert keys({"variants": parts, "primary": "a"}) == []
+    assert keys({"variants": {"a": {**ONLY, "replicas": 0}}, "routes": ROUTES}) == ["variants.a.replicas"]
+
+
+def test_there_is_one_way_in() -> None:
+    assert keys({"variants": {"a": ONLY}, "ingress": {}}) == []
+    assert keys({"variants": {"a": ONLY}, "ingress": {}, "routes": None}) == []
+    assert keys({"variants": {"a": ONLY}, "ingress": {}, "routes": ROUTES}) == ["ingress"]
+
+
 @pytest.mark.parametrize("name", ["Main", "-main", "main-", "a_b", "a" * 41])
 def test_an_endpoint_is_a_dns_label(name: str) -> None:
     assert keys({"variants": {name: ONLY}}) == [f"variants.{name}"]
