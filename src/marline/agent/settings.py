@@ -62,7 +62,7 @@ class FrontSettings(Strict):
     max_connections: int = Field(default=1000, ge=1, le=100000, description="Connections open at one time.")
     headers_timeout_s: Seconds = Field(default=10, description="Time to send all headers.")
     request_timeout_s: Seconds = Field(default=30, description="Time to send the whole request.")
-    idle_timeout_s: Seconds = Field(default=60, description="An unused connection is closed after this.")
+    idle_timeout_s: Seconds = Field(default=120, description="An unused connection is closed after this.")
     max_connection_s: Seconds = Field(
         default=15, description="A connection of this age gets Connection: close, so that new pods get their share."
     )
