@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,6 +60,7 @@ class Load:
         self.outcome = Outcome()
         self.stopped = threading.Event()
         self.started = 0.0
+        self.running: Future[None] = Future()
 
     async def run(self) -> None:
         """Half of the requests use connections again, half bring their own."""
@@ -102,8 +104,11 @@ def wrong(status: int, answer: bytes, label: str) -> str:
     """Why an answer is not the right one; empty when it is."""
     if status != 200:
         return f"{status}: {answer[:200]!r}"
-    document: Any = json.loads(answer)
-    return "" if document["label"] == label else f"label {document['label']}"
+    try:
+        found = json.loads(answer)["label"]
+    except (ValueError, KeyError, TypeError) as error:
+        return f"200 with no answer in it ({error!r}): {answer[:200]!r}"
+    return "" if found == label else f"label {found}"
 
 
 def capacity(url: str, seconds: float, concurrency: int, path: str = "/predictions/sentiment") -> float:
@@ -144,10 +149,10 @@ def under_load(url: str, rate: float, **options: Any) -> Iterator[Load]:
     """
     load = Load(url, rate, **options)
     first_answer(load.url + load.path)
-    thread = threading.Thread(target=lambda: asyncio.run(load.run()), name="load")
-    thread.start()
-    try:
-        yield load
-    finally:
-        load.stopped.set()
-        thread.join()
+    with ThreadPoolExecutor(1, "load") as pool:
+        load.running = pool.submit(asyncio.run, load.run())
+        try:
+            yield load
+        finally:
+            load.stopped.set()
+        load.running.result()  # what broke the load itself is no failure of the server's

@@ -43,9 +43,13 @@ class Samples:
         return max((end - start for start, end in self.disagreements()), default=0.0)
 
     def beyond(self, seconds: float) -> int:
-        """Samples that contradict later than ``seconds`` after their contradiction began."""
-        spans = self.disagreements()
-        return sum(1 for when, said, so in self.pairs if said != so and any(a + seconds < when <= b for a, b in spans))
+        """Samples that contradict although nothing has really changed for ``seconds``."""
+        count, changed, before = 0, 0.0, None
+        for when, said, so in sorted(self.pairs):
+            if so != before:
+                changed, before = when, so
+            count += said != so and when - changed > seconds
+        return count
 
     def __str__(self) -> str:
         said, so = (sum(p[i] for p in self.pairs) for i in (1, 2))
@@ -59,6 +63,7 @@ class Samples:
 def sampled(said: Callable[[], bool], so: Callable[[], bool]) -> Iterator[Samples]:
     """Sample both at the same moments from the block's begin to its end."""
     samples, stop, started = Samples(), threading.Event(), time.monotonic()
+    broken: list[BaseException] = []
 
     def loop() -> None:
         with ThreadPoolExecutor(64) as pool:
@@ -68,12 +73,11 @@ def sampled(said: Callable[[], bool], so: Callable[[], bool]) -> Iterator[Sample
                 samples.pairs.append((when, said(), real.result()))
 
             with ThreadPoolExecutor(64) as pool_answers:
-                number = 0
+                taken = []
                 while not stop.is_set():
-                    pool.submit(one, time.monotonic() - started)
-                    number += 1
-                    stop.wait(max(0.0, started + number * PERIOD_S - time.monotonic()))
-                pool.shutdown(wait=True)
+                    taken.append(pool.submit(one, time.monotonic() - started))
+                    stop.wait(max(0.0, started + len(taken) * PERIOD_S - time.monotonic()))
+                broken.extend(error for sample in taken if (error := sample.exception()))
 
     thread = threading.Thread(target=loop, name="sampling")
     thread.start()
@@ -82,6 +86,8 @@ def sampled(said: Callable[[], bool], so: Callable[[], bool]) -> Iterator[Sample
     finally:
         stop.set()
         thread.join()
+    if broken:
+        raise broken[0]
 
 
 def says(url: str) -> Callable[[], bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,10 @@ def serving(cluster: Cluster, image: str, folder: Path, v1: Archive) -> Iterator
 
 def settle(load: Load, answered: int) -> None:
     """Wait until so many more requests were answered."""
-    wanted = load.outcome.total + answered
+    wanted, end = load.outcome.total + answered, time.monotonic() + 60 + 5 * answered / load.rate
     while load.outcome.total < wanted:
+        assert not load.running.done(), "the load has ended by itself"
+        assert time.monotonic() < end, f"{wanted - load.outcome.total} of {answered} requests are still unanswered"
         load.stopped.wait(0.1)
 
 
