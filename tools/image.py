@@ -8,6 +8,8 @@ for archives that come from elsewhere (a volume, or a URL).
 from __future__ import annotations
 
 import argparse
+import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +22,8 @@ from marline.errors import MarlineError, StoreError
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ("docker", "podman", "buildah")
+# keys of pip's configuration that the build takes over, and the argument that each becomes
+INDEXES = {"index-url": "PIP_INDEX_URL", "extra-index-url": "PIP_EXTRA_INDEX_URL"}
 
 
 def main(arguments: list[str]) -> int:
@@ -46,8 +50,13 @@ def main(arguments: list[str]) -> int:
         context = Path(directory)
         if code := prepare(context, archives):
             return code
-        extra = [f"--build-arg=BASE={options.base}"] if options.base else []
-        command = [tool, "build", *options.option, *extra, "--target", options.target, "--tag", options.tag]
+        found = pip_configuration()
+        extra = [f"--build-arg={INDEXES[key]}={value}" for key, value in found.items() if key in INDEXES]
+        extra += [f"--build-arg=BASE={options.base}"] if options.base else []
+        if options.target == "full":
+            copy_links(found.get("find-links", ""), context / "links")
+        # what is given by hand wins: it comes last
+        command = [tool, "build", *extra, *options.option, "--target", options.target, "--tag", options.tag]
         return subprocess.run([*command, str(context)], check=False).returncode
 
 
@@ -68,16 +77,36 @@ def archive(store: Store, name: str) -> Path:
 
 def prepare(context: Path, archives: list[Path]) -> int:
     """Fill the build's context; returns the exit code of building the wheel."""
-    for file in ("Dockerfile", "finish.sh", "sbom.py"):
+    for file in ("Dockerfile", "cpu_only.sh", "finish.sh", "sbom.py"):
         shutil.copy(ROOT / "image" / file, context)
     (context / "requirements").mkdir()
     for file in ("pod.lock", "torch.txt"):
         shutil.copy(ROOT / "requirements" / file, context / "requirements")
-    (context / "archives").mkdir()
+    for folder in ("archives", "links"):
+        (context / folder).mkdir()
     for path in archives:
         shutil.copy(path, context / "archives")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(context / "wheel")]
     return subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode
+
+
+def pip_configuration() -> dict[str, str]:
+    """What this machine's pip is configured with, its environment variables over its files."""
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    lines = [line.partition("=") for line in listed.splitlines()]
+    found = {key: str(ast.literal_eval(value)) for key, _, value in lines}
+    sections = ("global", "install", ":env:")
+    return {key.removeprefix(f"{s}."): v for s in sections for key, v in found.items() if key.startswith(f"{s}.")}
+
+
+def copy_links(places: str, target: Path) -> None:
+    """Copy the wheels of torch that lie in folders which pip looks into."""
+    version = re.search(r"^torch==(\S+)$", (ROOT / "requirements" / "torch.txt").read_text(), re.MULTILINE)
+    for place in places.split():
+        folder = Path(place.removeprefix("file://"))
+        for wheel in folder.glob(f"torch-{version[1]}*.whl") if version and folder.is_dir() else ():
+            shutil.copy(wheel, target)
 
 
 if __name__ == "__main__":

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cluster.api import Cluster
+from cluster.containers import CTR
 from cluster.fixtures import cluster, probe_image
 from cluster.machine import install
+from cluster.node import Node
 from cluster.settings import cache
 from marline.artifact.store import Store
+from marline.errors import StoreError
 from pods import archives as make
 from pods.archives import Archive
 
@@ -26,6 +31,7 @@ ROOT = Path(__file__).parent.parent.parent
 BASE = "localhost/marline-base:bookworm"
 TAG = "marline.test/marline"
 VARIANT = "onnx-int8-static"
+TORCH_VARIANT = "torchscript-fp32"
 
 
 @pytest.fixture(scope="session")
@@ -40,22 +46,78 @@ def built() -> Path:
 @pytest.fixture(scope="session")
 def image(cluster: Cluster, built: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The Dockerfile's slim image on the cluster; its name."""
-    absent = [tool for tool in ("buildah", "mmdebstrap") if shutil.which(tool) is None]
-    if absent and cluster.settings is None:
-        pytest.skip(f"no image: not installed: {', '.join(absent)} (Debian packages of these names)")
-    if absent:
-        install(absent)
+    require_tools(cluster)
     name = f"{TAG}:{inputs_digest(built)[:16]}"
     present = subprocess.run(["buildah", "inspect", "--type", "image", name], capture_output=True, check=False)
     if present.returncode:
         base_image()
         build(name, built)
     if name not in on_cluster(cluster):
-        archive = tmp_path_factory.mktemp("image") / "image.tar"
+        bring(cluster, name, tmp_path_factory.mktemp("image") / "image.tar")
+    return name
+
+
+@pytest.fixture(scope="session")
+def torch_built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A TorchScript archive: the store's, or one that is built for these tests."""
+    if given := os.environ.get("MARLINE_TEST_STORE"):
+        with contextlib.suppress(StoreError):
+            return Store(Path(given)).archive("sentiment", "1.0.0", TORCH_VARIANT)
+    store = tmp_path_factory.mktemp("store")
+    command = [sys.executable, str(ROOT / "build.py"), "build", "sentiment", "--variant", TORCH_VARIANT]
+    subprocess.run([*command, "--store", str(store)], check=True, cwd=ROOT)
+    return Store(store).archive("sentiment", "1.0.0", TORCH_VARIANT)
+
+
+@pytest.fixture(scope="session")
+def full_image(cluster: Cluster, torch_built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The Dockerfile's image with torch on the cluster; its name. Of several GB, so that nothing of it is kept."""
+    require_tools(cluster)
+    name = f"{TAG}-full:{inputs_digest(torch_built)[:16]}"
+    base_image()
+    started = time.monotonic()
+    build(name, torch_built, "full")
+    built_in, started = time.monotonic() - started, time.monotonic()
+    try:
+        size = bring(cluster, name, tmp_path_factory.mktemp("image") / "image.tar")
+    finally:
+        subprocess.run(["buildah", "rmi", name], check=True, stdout=subprocess.DEVNULL)
+    brought_in = time.monotonic() - started
+    print(f"\n{name}: {size / 1e6:.0f} MB, built in {built_in:.0f} s, brought to the cluster in {brought_in:.0f} s")
+    try:
+        yield name
+    finally:
+        forget(cluster, name)
+
+
+def require_tools(cluster: Cluster) -> None:
+    """Install what builds images, or skip where nothing is installed for a test."""
+    absent = [tool for tool in ("buildah", "mmdebstrap") if shutil.which(tool) is None]
+    if absent and cluster.settings is None:
+        pytest.skip(f"no image: not installed: {', '.join(absent)} (Debian packages of these names)")
+    if absent:
+        install(absent)
+
+
+def bring(cluster: Cluster, name: str, archive: Path) -> int:
+    """Put a built image on the cluster's nodes; returns its size in bytes."""
+    try:
         subprocess.run(["buildah", "push", "--quiet", name, f"docker-archive:{archive}:{name}"], check=True)
         cluster.import_image(archive)
-        archive.unlink()
-    return name
+        return archive.stat().st_size
+    finally:
+        archive.unlink(missing_ok=True)
+
+
+def forget(cluster: Cluster, name: str) -> None:
+    """Remove an image from the node that was started here; no pod has it any more."""
+    if cluster.settings is None:
+        return
+    node = Node(cluster.settings)
+    listed = [line.split() for line in node.inside(*CTR, "images", "list").splitlines()]
+    (digest,) = [words[2] for words in listed if words[0] == name]
+    # the kubelet's runtime has names of its own for it; the last one frees the disk
+    node.inside(*CTR, "images", "remove", "--sync", *(words[0] for words in listed if words[2] == digest))
 
 
 def inputs_digest(built: Path) -> str:
@@ -96,7 +158,9 @@ def build(name: str, archive: Path, target: str = "slim") -> None:
     """`make image` with this machine's builder."""
     authority = os.environ.get("PIP_CERT") or "/etc/ssl/certs/ca-certificates.crt"
     options = [
-        "--isolation=chroot", "--network=host", "--layers",
+        "--isolation=chroot", "--network=host",
+        # layers are kept for the next build, but not those of several GB
+        f"--layers={'true' if target == 'slim' else 'false'}",
         f"--volume={Path(authority).resolve()}:/authority.crt:ro", "--build-arg=PIP_CERT=/authority.crt",
     ]  # fmt: skip
     store, parts = archive.parents[3], "/".join(archive.parts[-4:-1])

@@ -42,6 +42,8 @@ SCRAPING = {
                 {"source_labels": ["__meta_kubernetes_pod_container_port_name"], "regex": "agent", "action": "keep"},
                 {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
                 {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
+                # as the Prometheus Operator does for a PodMonitor
+                {"target_label": "endpoint", "replacement": "agent"},
             ],
         }
     ],

@@ -64,7 +64,7 @@ class Delivered:
         return f"http://{found['spec']['clusterIP']}:8080"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def address(cluster: Cluster) -> str:
     """This machine's, as pods reach it."""
     if cluster.settings is None:
@@ -80,7 +80,7 @@ def store(address: str, v1: Archive) -> Iterator[ObjectStore]:
 
 @pytest.fixture(scope="module")
 def delivered(
-    cluster: Cluster, image: str, address: str, folder: Path, v1: Archive, store: ObjectStore
+    cluster: Cluster, address: str, image: str, folder: Path, v1: Archive, store: ObjectStore
 ) -> Iterator[Delivered]:
     """All at once, because most of the time is one model's loading."""
     content = v1.path.read_bytes()
@@ -90,11 +90,16 @@ def delivered(
         variants = {name: variant(v1, url) for name, url in urls.items()}
         variants["http"]["weight"] = 100
         variants["s3"]["archive"]["envFrom"] = [{"secretRef": {"name": SECRET}}]
+        # another version: one version never has two digests
+        variants["wrong"] |= {"version": "1.0.1"}
         variants["wrong"]["archive"]["sha256"] = NO_FILE
         with chart.release(cluster, image, folder, {"variants": variants, "primary": "http"}) as release:
             release.cluster.apply(store.secret_manifest(SECRET), "-n", release.namespace)
             release.upgrade(wait=False)
             yield Delivered(release, web, urls)
+            # a namespace looks for the end of its pods again only after half of their grace period
+            release.cluster.helm("uninstall", chart.RELEASE, "-n", release.namespace, "--wait", "--timeout", "90s")
+            release.cluster.until(lambda: not release.pods(running=False), "no pod left", 90)
 
 
 def variant(archive: Archive, url: str) -> dict[str, Any]:
