@@ -70,6 +70,8 @@ def release(cluster: Cluster, image: str, archives: Path, values: dict[str, Any]
         try:
             yield Release(cluster, namespace, image, values)
         finally:
+            # a namespace with pods in it looks at them again only after half of their grace period
+            cluster.helm("uninstall", RELEASE, "-n", namespace, "--ignore-not-found", "--wait")
             cluster.kubectl("delete", "pv", volume, "--wait=false", check=False)
 
 

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -46,12 +47,16 @@ def built() -> Path:
 @pytest.fixture(scope="session")
 def image(cluster: Cluster, built: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The Dockerfile's slim image on the cluster; its name."""
+    require_reach(cluster)
     require_tools(cluster)
     name = f"{TAG}:{inputs_digest(built)[:16]}"
     present = subprocess.run(["buildah", "inspect", "--type", "image", name], capture_output=True, check=False)
     if present.returncode:
         base_image()
         build(name, built)
+        # those of earlier sources, 0.7 GB each
+        for older in older_images(name):
+            subprocess.run(["buildah", "rmi", "--force", older], check=True, stdout=subprocess.DEVNULL)
     if name not in on_cluster(cluster):
         bring(cluster, name, tmp_path_factory.mktemp("image") / "image.tar")
     return name
@@ -88,6 +93,25 @@ def full_image(cluster: Cluster, torch_built: Path, tmp_path_factory: pytest.Tem
         yield name
     finally:
         forget(cluster, name)
+
+
+def older_images(name: str) -> list[str]:
+    """The builder's images of these tests, but not the one of this name."""
+    command = ["buildah", "images", "--format", "{{.Name}}:{{.Tag}}"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return [found for found in listed if found.startswith(f"{TAG}:") and found != name]
+
+
+def require_reach(cluster: Cluster) -> None:
+    """Skip where this machine has no way to the addresses of Services and pods."""
+    if cluster.settings is not None:
+        return
+    service = cluster.get("-n", "default", "service", "kubernetes")["spec"]
+    address = (service["clusterIP"], service["ports"][0]["port"])
+    try:
+        socket.create_connection(address, timeout=5).close()
+    except OSError as error:
+        pytest.skip(f"no way to the cluster's own addresses ({address[0]}: {error}); run the tests on one of its nodes")
 
 
 def require_tools(cluster: Cluster) -> None:
