@@ -23,6 +23,9 @@ front:
   request_timeout_s: {{ int64 $front.requestTimeoutSeconds }}
   idle_timeout_s: {{ int64 $front.idleTimeoutSeconds }}
   max_connection_s: {{ int64 $front.maxConnectionSeconds }}
+  {{- if $front.enabled }}
+  memory_mb: {{ div (include "marline.bytes" $v.resources.front.limits.memory | int64) 1048576 }}
+  {{- end }}
 drain:
   seconds: {{ int64 .root.Values.drain.seconds }}
   timeout_s: {{ min 3600 (sub $v.terminationGracePeriodSeconds 5) }}

@@ -62,7 +62,7 @@ variants is empty: name at least one endpoint with its model, version, variant a
 {{- $paths := list "replicas" "server.workers" "server.threads" "server.batchSize" "server.maxBatchDelayMs" "server.queueSize" }}
 {{- $paths = concat $paths (list "server.responseTimeoutSeconds" "server.startupTimeoutSeconds" "server.heapMb" "server.workerMemoryMb") }}
 {{- $paths = concat $paths (list "storage.run" "storage.tmp" "storage.archives" "autoscaling.minReplicas" "autoscaling.maxReplicas") }}
-{{- $paths = concat $paths (list "disruptionBudget" "topologySpread" "resources.server" "resources.agent.limits" "resources.front.limits") }}
+{{- $paths = concat $paths (list "disruptionBudget" "topologySpread" "resources.server" "resources.agent.limits" "resources.front.limits.memory") }}
 {{- range $paths }}
 {{- $here := $defaults }}
 {{- range splitList "." . }}

@@ -71,6 +71,11 @@ Rules within one variant. Each takes {at, variant, root}: where the variant stan
 {{- if gt (mul 1048576 $needed | int64) (include "marline.bytes" $memory | int64) }}
 {{ $at }}.resources.server.limits.memory {{ $memory }} is less than server.heapMb {{ int64 $server.heapMb }} + server.workers {{ int64 $server.workers }} x server.workerMemoryMb {{ int64 $server.workerMemoryMb }} = {{ $needed }} MiB; raise the limit, or leave it out.
 {{- end }}
+{{- $front := $resources.front.limits.memory }}
+{{- $bytes := include "marline.bytes" $front | int64 }}
+{{- if or (lt $bytes 67108864) (gt $bytes 68719476736) }}
+{{ $at }}.resources.front.limits.memory {{ $front }} is not between 64Mi and 64Gi: with less the front cannot work.
+{{- end }}
 {{- range $container, $own := $resources }}
 {{- range $resource, $request := $own.requests }}
 {{- $limit := get $own.limits $resource }}
@@ -132,8 +137,14 @@ Rules within one variant. Each takes {at, variant, root}: where the variant stan
 {{ $at }}.minAvailable and disruptionBudget.maxUnavailable are both given: keep one.
 {{- else if hasKey $budget "minAvailable" }}
 {{- $least := toString $budget.minAvailable }}
-{{- if or (eq $least "100%") (and (not (hasSuffix "%" $least)) (gt $fewest 1) (ge (int64 $budget.minAvailable) $fewest)) }}
-{{ $at }}.minAvailable {{ $least }} leaves no pod of {{ $fewest }} that may go: no node could be drained; allowed is less than that.
+{{- $most := int64 (ternary .variant.autoscaling.maxReplicas .variant.replicas .variant.autoscaling.enabled) }}
+{{- $kept := int64 $budget.minAvailable }}
+{{- if hasSuffix "%" $least }}
+{{- /* a percentage of pods is rounded up */ -}}
+{{- $kept = divf (mul (trimSuffix "%" $least | int64) $fewest) 100 | ceil | int64 }}
+{{- end }}
+{{- if or (eq $least "100%") (and $budget.enabled (gt $most 1) (ge $kept $fewest)) }}
+{{ $at }}.minAvailable {{ $least }} leaves no pod of {{ $fewest }} that may go: no node could be drained; allowed is less than that, or disruptionBudget.maxUnavailable instead.
 {{- end }}
 {{- else if has (toString $budget.maxUnavailable) (list "0" "0%") }}
 {{ $at }}.maxUnavailable {{ $budget.maxUnavailable }} lets no pod go: no node could be drained; allowed is 1 or more.

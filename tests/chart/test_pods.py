@@ -72,7 +72,12 @@ class TestEveryScenario:
             (tmp_path / "pod.yaml").write_text(settings_of(template["metadata"]), encoding="utf-8")
             settings = load_settings(tmp_path / "pod.yaml")
             assert settings.archive.sha256 == template["metadata"]["annotations"]["marline.dev/archive-sha256"]
-            assert settings.front.enabled == (template["spec"]["containers"][0]["name"] == "front")
+            main = template["spec"]["containers"][0]
+            assert settings.front.enabled == (main["name"] == "front")
+            if settings.front.enabled:
+                assert f"{settings.front.memory_mb}Mi" == main["resources"]["limits"]["memory"]
+            else:
+                assert "memory_mb" not in settings_of(template["metadata"])
             assert settings.drain.timeout_s == template["spec"]["terminationGracePeriodSeconds"] - 5
             assert settings.endpoint == template["metadata"]["labels"]["marline.dev/endpoint"]
 
@@ -123,8 +128,16 @@ class TestEveryScenario:
     def test_objects_say_their_namespace_and_nothing_is_made_twice(self, chart: Chart, scenario: str) -> None:
         objects = chart.objects(scenario)
         assert {item["metadata"]["namespace"] for item in objects} == {NAMESPACE}
-        names = [(item["kind"], item["metadata"]["name"]) for item in objects]
-        assert len(set(names)) == len(names)
+        # one endpoint more, with the word that the names of the tests have
+        other = {"model": "m", "version": "1.0.0", "variant": "v", "weight": 0, "archive": {"sha256": "0" * 64}}
+        endpoints = {item["metadata"]["labels"]["marline.dev/endpoint"] for item in objects.of("Deployment")}
+        first = {"weight": 100} if len(endpoints) == 1 else {}
+        variants = {"test": other} | dict.fromkeys(endpoints, first)
+        more = chart.objects(scenario, json.dumps({"variants": variants, "primary": min(endpoints)}))
+        assert len(more.of("Deployment")) == len(endpoints) + 1
+        for found in (objects, more):
+            names = [(item["kind"], item["metadata"]["name"]) for item in found]
+            assert len(set(names)) == len(names)
 
 
 class TestFront:

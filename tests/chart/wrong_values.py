@@ -87,6 +87,9 @@ TYPES = (
     schema("a body larger than TorchServe takes", "front/maxBodyBytes", 10_000_000, "maximum"),
     schema("front.enabled is text", "front/enabled", "yes", "want boolean"),
     schema("no drain", "drain/seconds", 0, "minimum: got 0, want 1"),
+    schema("a directory without room", "V/storage/run", "0", "does not match pattern"),
+    schema("a directory without room, with a unit", "V/storage/tmp", "0.0Gi", "does not match pattern"),
+    schema("a pod label that Kubernetes refuses", "V/podLabels", {"team": "a b"}, "does not match pattern", "/team"),
     schema("a port out of range", "service/port", 70000, "maximum: got 70,000, want 65,535"),
     schema("a CPU feature in the kernel's spelling", "V/cpuFeatures", ["avx2"], "does not match pattern", "/0"),
     schema("scale to zero", "V/autoscaling/minReplicas", 0, "minimum: got 0, want 1"),
@@ -227,6 +230,16 @@ WITHIN_A_VARIANT = (
         f"{V}.resources.agent.requests.memory 200M is more than resources.agent.limits.memory 128Mi",
     ),
     rule(
+        "a front with too little memory",
+        variant(resources={"front": {"limits": {"memory": "63Mi"}, "requests": {"memory": "63Mi"}}}),
+        f"{V}.resources.front.limits.memory 63Mi is not between 64Mi and 64Gi",
+    ),
+    rule(
+        "a front without a limit",
+        {"defaults": {"resources": {"front": {"limits": {"memory": None}}}}},
+        "defaults.resources.front.limits.memory is null or empty",
+    ),
+    rule(
         "a batch larger than the queue",
         variant(server={"batchSize": 16, "queueSize": 8}),
         f"{V}.server.batchSize 16 is more than server.queueSize 8",
@@ -301,6 +314,16 @@ SCALING = (
         variant(disruptionBudget={"minAvailable": 3}),
         f"{V}.disruptionBudget.minAvailable 3 leaves no pod of 3 that may go",
         scenario="production",
+    ),
+    rule(
+        "a budget that keeps the only pod of an autoscaler",
+        variant(autoscaling={"enabled": True}, disruptionBudget={"minAvailable": 1}),
+        f"{V}.disruptionBudget.minAvailable 1 leaves no pod of 1 that may go",
+    ),
+    rule(
+        "a budget whose percentage rounds up to all",
+        variant(replicas=3, disruptionBudget={"minAvailable": "90%"}),
+        f"{V}.disruptionBudget.minAvailable 90% leaves no pod of 3 that may go",
     ),
     rule(
         "a budget of all",

@@ -105,7 +105,7 @@ def test_a_block_that_nothing_generates_is_an_error(checkout: Path, marker: str)
 
 
 def test_a_stored_run_becomes_the_figures_with_class_and_command(checkout: Path) -> None:
-    for old in (checkout / "docs" / "figures").glob("*.json"):
+    for old in (checkout / "docs" / "figures").glob("sentiment-*.json"):
         old.unlink()
     run = report()
     (checkout / "report.json").write_text(json.dumps(run), encoding="utf-8")

@@ -96,7 +96,7 @@ def scan(release: Release, probe_image: str, address: str) -> list[int]:
 def test_metrics_name_the_real_version(installed: Release, v1: Archive) -> None:
     status, text = ask(f"http://{installed.pod_ip()}:8083/metrics")
     assert status == 200
-    labels = f'endpoint="stable",model="sentiment",variant="{v1.variant}",version="{v1.version}"'
+    labels = f'marline_endpoint="stable",model="sentiment",variant="{v1.variant}",version="{v1.version}"'
     assert f"marline_ready_workers{{{labels}}} 1.0" in text.decode()
     for path, name in (("front", "envoy_cluster_upstream_rq_total"), ("server", "ts_inference_requests_total")):
         status, text = ask(f"http://{installed.pod_ip()}:8083/metrics/{path}")

@@ -9,7 +9,8 @@ from prometheus_client.registry import Collector
 from handlerkit.manifest import Manifest
 from marline.agent.watch import Watch
 
-LABELS = ("model", "version", "variant", "endpoint")
+# not "endpoint": a PodMonitor gives every sample that label, with the name of the port
+LABELS = ("model", "version", "variant", "marline_endpoint")
 
 
 def labels(manifest: Manifest, endpoint: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from marline.artifact.store import archive_name
+from marline.rollout.disk import disk_resources, storage_values
 from marline.rollout.facts import Facts
 from marline.rollout.placement import architecture, cpu_features
 from marline.rollout.scaling import autoscaling_values
@@ -79,10 +80,12 @@ def variant_values(
         "weight": 100 if wanted.weight is None else wanted.weight,
         "archive": _archive(wanted, facts),
         "server": _server(found),
-        "resources": _resources(wanted, found),
+        "resources": _resources(wanted, facts, found),
         "terminationGracePeriodSeconds": _grace(wanted, found, drain, problems),
     }
     values.update({str(key): value for key, value in wanted.pod.items()})
+    if storage := storage_values(wanted, facts):
+        values["storage"] = storage
     if facts.example is not None:
         values["example"] = facts.example
     if wanted.image is not None:
@@ -133,11 +136,20 @@ def _server(found: Settings) -> Values:
     }
 
 
-def _resources(wanted: ReleaseVariant, found: Settings) -> Values:
+def _resources(wanted: ReleaseVariant, facts: Facts, found: Settings) -> Values:
     own = wanted.resources.server
     server = own.model_copy(update={"cpu": float(found.cpus), "memory_mb": found.memory_mb})
-    containers = {"server": server, "agent": wanted.resources.agent, "front": wanted.resources.front}
-    return {name: values for name, container in containers.items() if (values := _container(container))}
+    others = {"agent": wanted.resources.agent, "front": wanted.resources.front}
+    # the chart has a request of its own for these, which a smaller limit would not hold
+    containers = {"server": server} | {
+        name: own.model_copy(update={"memory_request_mb": own.memory_request_mb or own.memory_mb})
+        for name, own in others.items()
+    }
+    out: Values = {name: _container(container) for name, container in containers.items()}
+    for name, disk in disk_resources(wanted, facts).items():
+        for part, amount in disk.items():
+            out[name][part] = {**out[name].get(part, {}), **amount}
+    return {name: values for name, values in out.items() if values}
 
 
 def _container(own: Container) -> Values:

@@ -9,7 +9,7 @@ from marline.agent import metrics
 from marline.agent.watch import Watch
 from unit.agent.pod import Pod
 
-LABELS = {"model": "toy", "version": "1.0.0", "variant": "onnx-int8", "endpoint": "blue"}
+LABELS = {"model": "toy", "version": "1.0.0", "variant": "onnx-int8", "marline_endpoint": "blue"}
 
 
 def scraped(watch: Watch) -> dict[str, float]:
@@ -41,7 +41,9 @@ def test_ready_follows_the_truth_and_the_clock(pod: Pod) -> None:
     watch.truth.described(pod.clock(), frozenset({11}), 0, 100)
     watch.truth.golden(pod.clock(), frozenset({11}), "")
     assert scraped(watch)["marline_ready"] == 1
-    pod.clock.now += 60
+    for _ in range(20):
+        pod.clock.now += 0.1
+        watch.truth.look(pod.clock())
     assert scraped(watch)["marline_ready"] == 0
     watch.truth.golden(pod.clock(), frozenset({11}), "wrong")
     assert scraped(watch)["marline_ready"] == 0

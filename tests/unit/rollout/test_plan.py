@@ -15,7 +15,9 @@ from marline.rollout.placement import architecture, cpu_features
 from marline.rollout.plan import Plan, plan
 from marline.rollout.salvage import stand_in
 from marline.rollout.server import heap_mb, worker_mb
-from marline.spec.release import ReleaseVariant
+from marline.rollout.values import variant_values
+from marline.spec.model import Serving
+from marline.spec.release import AtUrl, Drain, Front, ReleaseVariant
 from unit.rollout.conftest import RELEASE, evidence, put
 from unit.spec.conftest import DELETE, TENSOR_SPEC, changed
 
@@ -179,3 +181,52 @@ def test_a_single_endpoint_is_primary_and_has_all_requests(store: Store) -> None
     put("config/releases/staging.yaml", changed(RELEASE, ("variants.canary", DELETE), (f"{MAIN}.weight", DELETE), ("primary", DELETE)))
     values = plan("staging", store).values
     assert (values["primary"], values["variants"]["main"]["weight"]) == ("main", 100)
+
+
+@pytest.mark.parametrize("container", ["agent", "front"])
+def test_a_smaller_limit_is_a_smaller_request(planned: Planned, container: str) -> None:
+    def resources(**keys: int) -> Any:
+        return main(planned((f"{MAIN}.resources.{container}", keys)))["resources"][container]
+
+    assert resources(memory_mb=96) == {"limits": {"memory": "96Mi"}, "requests": {"memory": "96Mi"}}
+    given = {"limits": {"memory": "96Mi"}, "requests": {"memory": "64Mi"}}
+    assert resources(memory_mb=96, memory_request_mb=64) == given
+
+
+def of_size(mebibytes: int, **release: Any) -> dict[str, Any]:
+    """The values of an archive of that size."""
+    wanted = ONLY.model_copy(update=release)
+    known = stand_in(wanted).model_copy(update={"size_bytes": mebibytes * 2**20})
+    values, problems = variant_values(wanted, known, Serving(), Front(), Drain())
+    assert not problems
+    return values
+
+
+AT_URL = AtUrl(kind="url", url="https://models.example.com/")
+
+
+@pytest.mark.parametrize("release", [{}, {"archive": AT_URL}])
+def test_directories_of_the_chart_are_left_where_they_hold_the_archive(release: dict[str, Any]) -> None:
+    values = of_size(768, **release)
+    assert "storage" not in values
+    assert "ephemeral-storage" not in str(values["resources"])
+
+
+def test_a_large_archive_gets_room_to_be_unpacked() -> None:
+    values = of_size(769)
+    assert values["storage"] == {"run": "1088Mi"}, "the archive and at least 256 MiB"
+    server = values["resources"]["server"]
+    assert (server["requests"]["ephemeral-storage"], server["limits"]["ephemeral-storage"]) == ("1088Mi", "4160Mi")
+    assert "memory" in server["limits"] and "agent" not in values["resources"]
+
+
+def test_a_large_archive_gets_room_to_be_fetched() -> None:
+    values = of_size(5000, archive=AT_URL)
+    assert values["storage"] == {"run": "5312Mi", "archives": "5312Mi"}
+    assert values["resources"]["agent"]["limits"] == {"ephemeral-storage": "5312Mi"}
+    assert "archives" not in of_size(5000)["storage"], "only a fetched archive lies in it"
+
+
+def test_room_that_the_release_names_wins() -> None:
+    assert of_size(769, pod={"storage": {"tmp": "8Gi"}})["storage"] == {"run": "1088Mi", "tmp": "8Gi"}
+    assert of_size(769, pod={"storage": {"run": "2Gi"}})["storage"] == {"run": "2Gi"}
