@@ -13,6 +13,7 @@ from agent.envoy import PREDICT, Front, running, settings
 from agent.upstream import Upstream, answers, dies
 from agent.waiting import until
 from marline.agent import drain, watch
+from marline.agent.addresses import has_ipv6
 
 FULL = "/predictions/toy.model/1.0.0-onnx-int8"
 
@@ -110,6 +111,14 @@ def test_ping_is_what_the_agent_says(front: Front, server: Upstream) -> None:
     answer = front.ask("/ping", None, "GET")
     assert (answer.status, answer.document["reason"]) == (503, "no worker")
     assert server.arrived == []
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this kernel has no IPv6")
+def test_it_listens_on_both_kinds_of_address(front: Front) -> None:
+    for host in ("127.0.0.1", "::1"):
+        connection = http.client.HTTPConnection(host, front.port, timeout=30)
+        assert front.on(connection, PREDICT, b"{}").status == 200
+        connection.close()
 
 
 def test_a_full_server_is_told_from_the_front_with_the_time_to_come_back(front: Front, server: Upstream) -> None:

@@ -13,6 +13,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from marline.agent import drain, metrics
+from marline.agent.addresses import everywhere
 from marline.agent.front import configuration
 from marline.agent.places import Places
 from marline.agent.settings import AGENT_PORT, FRONT_PORT, METRICS_PORT, RUN, PodSettings
@@ -156,7 +157,7 @@ async def run(settings: PodSettings, root: Path = RUN, port: int = AGENT_PORT) -
             await runner.setup()
         places.agent.unlink(missing_ok=True)  # left by an agent that was killed
         await web.UnixSite(orders, str(places.agent)).start()
-        await web.TCPSite(public, "0.0.0.0", port).start()
+        await web.SockSite(public, everywhere(port)).start()
         LOG.info("observing %s on :%d", watch.truth.who, port)
         looking = asyncio.create_task(watch.forever())
         stopping = asyncio.create_task(stop.wait())

@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 
 from marline.agent.places import Places
-from marline.agent.watch import Watch, front_stats
+from marline.agent.watch import Watch, absent, front_stats
 from marline.errors import ServeError
 
 LOG = logging.getLogger("marline.agent")
@@ -41,8 +41,10 @@ async def drain(watch: Watch, places: Places) -> dict[str, float | int]:
         await _send_away(places.admin)
     quiet, active = 0, 0
     while (passed := watch.clock() - started) < settings.timeout_s:
-        active = await _active(watch, places.admin)
-        quiet = quiet + 1 if active == 0 else 0
+        seen = await _active(watch, places.admin)
+        # a front that does not tell keeps what it told before, and is not idle
+        quiet = quiet + 1 if seen == 0 else 0
+        active = active if seen is None else seen
         if quiet >= QUIET and passed >= settings.seconds:
             break
         await asyncio.sleep(POLL_S)
@@ -64,13 +66,14 @@ async def _send_away(admin: Path) -> None:
         LOG.warning("the front did not take the order to drain (%s); waiting all the same", error)
 
 
-async def _active(watch: Watch, admin: Path) -> int:
+async def _active(watch: Watch, admin: Path) -> int | None:
+    """Requests not answered yet; None when the front is there and does not tell in time."""
     if not watch.settings.front.enabled:
         return watch.truth.pending
     try:
         return max((await front_stats(admin, ACTIVE)).values(), default=0) + watch.truth.pending
-    except (TimeoutError, aiohttp.ClientError, OSError):
-        return watch.truth.pending
+    except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+        return watch.truth.pending if absent(error) else None
 
 
 def order(places: Places, timeout_s: float) -> dict[str, float | int]:

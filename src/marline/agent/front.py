@@ -12,6 +12,8 @@ import re
 from typing import Any
 
 from handlerkit.manifest import Manifest
+from marline.agent.addresses import has_ipv6
+from marline.agent.overload import overload_manager, replies
 from marline.agent.places import Places
 from marline.agent.settings import AGENT_PORT, FRONT_PORT, INFERENCE_PORT, PodSettings
 
@@ -57,18 +59,7 @@ def configuration(settings: PodSettings, manifest: Manifest, places: Places) -> 
             "listeners": [_ingress(settings, manifest), _retries(settings, str(places.retries))],
             "clusters": [_server(settings, str(places.retries)), _alone(settings), _agent()],
         },
-        "overload_manager": {
-            "resource_monitors": [
-                {
-                    "name": "envoy.resource_monitors.global_downstream_max_connections",
-                    "typed_config": {
-                        "@type": _TYPE
-                        + "extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
-                        "max_active_downstream_connections": settings.front.max_connections,
-                    },
-                }
-            ]
-        },
+        "overload_manager": overload_manager(settings.front),
     }
 
 
@@ -113,8 +104,9 @@ def _ingress(settings: PodSettings, manifest: Manifest) -> dict[str, Any]:
     }
     return {
         "name": "ingress",
-        "address": _socket("0.0.0.0", FRONT_PORT),
-        "per_connection_buffer_limit_bytes": 1 << 20,
+        "address": _everywhere(FRONT_PORT),
+        # read ahead of what is accepted: times the connections it has to fit in the memory
+        "per_connection_buffer_limit_bytes": 1 << 15,
         "filter_chains": [{"filters": [_manager(manager)]}],
     }
 
@@ -263,7 +255,7 @@ def _local_replies() -> dict[str, Any]:
         "body": {"inline_string": FULL},
     }
     return {
-        "mappers": [full],
+        "mappers": [full, *replies()],
         "body_format": {"json_format": {"code": "%RESPONSE_CODE%", "error": "%LOCAL_REPLY_BODY%"}},
     }
 
@@ -314,6 +306,13 @@ def _seconds(value: int) -> str:
 
 def _pipe(path: str) -> dict[str, Any]:
     return {"pipe": {"path": path}}
+
+
+def _everywhere(port: int) -> dict[str, Any]:
+    """All addresses of the pod in which this is written: where it has IPv6, of both kinds."""
+    if not has_ipv6():
+        return _socket("0.0.0.0", port)
+    return {"socket_address": {"address": "::", "port_value": port, "ipv4_compat": True}}
 
 
 def _socket(address: str, port: int) -> dict[str, Any]:

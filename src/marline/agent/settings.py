@@ -66,6 +66,9 @@ class FrontSettings(Strict):
     max_connection_s: Seconds = Field(
         default=15, description="A connection of this age gets Connection: close, so that new pods get their share."
     )
+    memory_mb: int = Field(
+        default=256, ge=64, le=65536, description="Memory limit of its container, in MiB; near it requests are refused."
+    )
 
 
 class DrainSettings(Strict):

@@ -21,6 +21,7 @@ from marline.serve.torchserve.config import RunDirectory, file_names
 
 LOG = logging.getLogger("marline.agent")
 PERIOD_S = 0.25
+LOOK_S = 0.1
 DESCRIBE_TIMEOUT_S = 1.0
 GOLDEN_PAUSE_S = 1.0
 # asyncio's timeouts are used instead: with aiohttp's, a cancellation that comes in the same moment is lost
@@ -59,10 +60,17 @@ class Watch:
     async def forever(self) -> None:
         """Observe, each source at its own pace."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._look())
             tasks.create_task(self._every(self._describe))
             tasks.create_task(self._every(self._ask_golden))
             if self.settings.front.enabled:
                 tasks.create_task(self._every(self._front))
+
+    async def _look(self) -> None:
+        """Tell the truth that this process had its turn: without one, nothing can be heard."""
+        while True:
+            self.truth.look(self.clock())
+            await asyncio.sleep(LOOK_S)
 
     async def _every(self, look: Callable[[], Any]) -> None:
         while True:
@@ -90,11 +98,10 @@ class Watch:
                 session.get(f"http://server{path}") as response,
             ):
                 status, answer = response.status, await response.read()
-        except TimeoutError:
-            return  # silence; how long it may last is the truth's to say
-        except (aiohttp.ClientError, OSError):
-            self.truth.gone()
-            return
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            if absent(error):
+                self.truth.gone()
+            return  # silence else; how long it may last is the truth's to say
         if status == 404:
             self.truth.unregistered(self.clock())
             self.truth.not_loaded(self._refusal() or "the server did not register it")
@@ -173,6 +180,12 @@ async def front_stats(admin: Path, pattern: str) -> dict[str, int]:
     ):
         document = json.loads(await response.read())
     return {s["name"]: int(s["value"]) for s in document["stats"] if "value" in s}
+
+
+def absent(error: BaseException) -> bool:
+    """Whether an error says that nothing listens; a cut, a timeout and an agent out of descriptors do not."""
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    return isinstance(cause, (ConnectionRefusedError, FileNotFoundError))
 
 
 def _read(document: Any) -> tuple[frozenset[int], int, int]:

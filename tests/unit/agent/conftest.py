@@ -14,8 +14,9 @@ from unit.agent.pod import Pod
 @pytest.fixture
 def pod(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pod]:
     """A pod that is looked at without pauses."""
-    for module, name, value in ((watch, "PERIOD_S", 0.0), (watch, "GOLDEN_PAUSE_S", 0.0), (drain, "POLL_S", 0.0)):
-        monkeypatch.setattr(module, name, value)
+    for name in ("PERIOD_S", "LOOK_S", "GOLDEN_PAUSE_S"):
+        monkeypatch.setattr(watch, name, 0.0)
+    monkeypatch.setattr(drain, "POLL_S", 0.0)
     # a short path: that of a unix socket may have 107 bytes
     root = Path(tempfile.mkdtemp(prefix="pod-"))
     yield Pod(root)

@@ -116,6 +116,12 @@ class Pod:
         count = self.described
         await seen(lambda: self.described >= count + 3)
 
+    async def passes(self, watch: Watch, seconds: float) -> None:
+        """Time goes by for a watch that has its turns."""
+        for _ in range(round(seconds * 10)):
+            self.clock.now += 0.1
+            await seen(lambda: watch.truth.looked == self.clock.now)
+
     async def _describe(self, request: web.Request) -> web.Response:
         self.described += 1
         return await _answer(self.describe)

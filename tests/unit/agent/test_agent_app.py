@@ -97,7 +97,7 @@ def test_metrics_are_prometheus_text_and_the_fronts_are_passed_through(pod: Pod,
         async with client(pod, watch, 1) as made:
             own = await made.get("/metrics")
             assert own.headers["content-type"].startswith("text/plain")
-            assert 'marline_ready{endpoint="blue",model="toy",variant="onnx-int8",version="1.0.0"} 1.0' in await own.text()
+            assert 'marline_ready{marline_endpoint="blue",model="toy",variant="onnx-int8",version="1.0.0"} 1.0' in await own.text()
             gone = await made.get("/metrics/front")
             assert (gone.status, await gone.text()) == (503, "the front does not answer: UnixClientConnectorError\n")
             async with pod.front():

@@ -111,6 +111,37 @@ def test_a_front_that_is_gone_is_said_and_does_not_end_it(pod: Pod, caplog: pyte
     assert "the front did not take the order to drain" in caplog.text
 
 
+@pytest.mark.parametrize("error", [TimeoutError(), ConnectionResetError()], ids=repr)
+def test_a_front_that_does_not_tell_in_time_is_not_idle(
+    pod: Pod, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    pod.clock = Clock(step=0.1)
+    told: list[Any] = [{DOWN: 2}, *[error] * (4 * QUIET), *[{DOWN: 0}] * QUIET]
+
+    async def stats(*_: Any) -> dict[str, int]:
+        if isinstance(answer := told.pop(0), Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(drain, "front_stats", stats)
+    assert drained(pod, seconds=0)["left"] == 0
+    assert told == []
+
+
+def test_what_a_front_told_last_is_left_when_it_never_tells_again(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    pod.clock = Clock(step=0.1)
+    told = [{DOWN: 2}]
+
+    async def stats(*_: Any) -> dict[str, int]:
+        if told:
+            return told.pop()
+        raise TimeoutError
+
+    monkeypatch.setattr(drain, "front_stats", stats)
+    result = drained(pod, timeout_s=7)
+    assert result["left"] == 2 and result["seconds"] >= 7
+
+
 def test_an_order_is_carried_out_and_a_second_one_waits_for_the_first(pod: Pod) -> None:
     pod.clock = Clock(step=0.1)
     app = App(pod.watch(drain={"seconds": 5, "timeout_s": 40}), pod.places)

@@ -24,6 +24,13 @@ def loaded(now: float = START, ready: frozenset[int] = TWO) -> Truth:
     return truth
 
 
+def watched(truth: Truth, since: float, seconds: float) -> float:
+    """Somebody looks all the time; when it ends."""
+    for tenth in range(1, round(seconds * 10) + 1):
+        truth.look(since + tenth / 10)
+    return since + seconds
+
+
 class TestReady:
     def test_nothing_is_ready_before_anything_was_seen(self) -> None:
         assert fresh().unready(START) == "toy 1.0.0 has no worker ready: the server has not started yet"
@@ -109,14 +116,29 @@ class TestUnchecked:
 class TestSilence:
     def test_it_may_last_so_long_and_no_longer(self) -> None:
         truth = loaded()
-        assert truth.unready(START + SILENCE_S) == ""
-        assert truth.unready(START + SILENCE_S + 0.5) == (
-            "toy 1.0.0 has said nothing for 2.0 s: neither Describe nor an answer"
-        )
+        assert truth.unready(watched(truth, START, SILENCE_S - 0.1)) == ""
+        now = watched(truth, START + SILENCE_S - 0.1, 0.6)
+        assert truth.unready(now) == "toy 1.0.0 has said nothing for 2.0 s: neither Describe nor an answer"
+
+    def test_between_two_looks_it_goes_on(self) -> None:
+        truth = loaded()
+        now = watched(truth, START, SILENCE_S)
+        assert truth.unready(now + 0.1) != ""
+
+    @pytest.mark.parametrize("stall", [2.0, 60.0])
+    def test_a_pause_of_the_observer_is_not_the_servers_silence(self, stall: float) -> None:
+        truth = loaded()
+        now = watched(truth, START, 1.0) + stall
+        assert truth.unready(now) == ""
+        truth.look(now)
+        assert truth.unready(now) == ""
+        # the server is asked again, and what it does from now on counts as before
+        assert truth.unready(watched(truth, now, 1.0)) != ""
 
     @pytest.mark.parametrize("heard", ["described", "answered"])
     def test_either_sign_of_life_ends_it(self, heard: str) -> None:
-        truth, later = loaded(), START + 60
+        truth = loaded()
+        later = watched(truth, START, 60)
         assert truth.unready(later) != ""
         if heard == "described":
             truth.described(later, TWO, 0, 100)
@@ -133,7 +155,7 @@ class TestSilence:
     def test_no_load_makes_a_ready_pod_unready(self, signs: list[tuple[bool, float, int, frozenset[int]]]) -> None:
         truth, now = loaded(0.0), 0.0
         for describes, pause, pending, ready in signs:
-            now += pause
+            now = watched(truth, now, pause)
             assert truth.unready(now) == ""
             if describes:  # a queue that is full included
                 truth.described(now, ready, pending, max(0, 100 - pending))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from dataclasses import replace
 
+import aiohttp
 import pytest
+from aiohttp.client_exceptions import UnixClientConnectorError
+from aiohttp.client_reqrep import ConnectionKey
 
 from marline.agent import watch as module
 from marline.agent.truth import SILENCE_S
@@ -146,11 +150,11 @@ def test_answers_through_the_front_are_life_while_describe_is_silent(pod: Pod, m
             await seen(lambda: not watch.truth.unready(pod.clock()) and watch.in_flight == 4)
             pod.describe = None
             await pod.looked_again()
-            pod.clock.now += SILENCE_S + 1
+            await pod.passes(watch, SILENCE_S + 1)
             looks = len(pod.patterns)
             await seen(lambda: len(pod.patterns) > looks + 2)
             # requests that wait are no answers
-            assert "has said nothing for 2.5 s" in watch.truth.unready(pod.clock())
+            assert "has said nothing for " in watch.truth.unready(pod.clock())
             pod.stats = {ANSWERS: 8, REQUESTS: 0}
             await seen(lambda: not watch.truth.unready(pod.clock()))
 
@@ -188,6 +192,71 @@ def test_a_server_that_ends_is_unready_and_one_that_comes_back_is_asked_anew(pod
             assert len(pod.predicted) == asked + 1
 
     asyncio.run(scenario())
+
+
+class Cut:
+    """A session whose connection fails in one way."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __call__(self, **_: object) -> Cut:
+        return self
+
+    async def __aenter__(self) -> Cut:
+        raise self.error
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+
+def wrapped(error: OSError) -> Exception:
+    """As aiohttp tells why there is no connection."""
+    return UnixClientConnectorError("server.sock", ConnectionKey("x", 0, False, True, None, None, None), error)
+
+
+SILENT = [
+    aiohttp.ServerDisconnectedError(),
+    aiohttp.ClientPayloadError(),
+    aiohttp.ClientOSError(errno.ECONNRESET, "reset"),
+    ConnectionResetError(),
+    wrapped(OSError(errno.EMFILE, "too many open files")),
+    wrapped(BlockingIOError(errno.EAGAIN, "the backlog is full")),
+]
+ABSENT = [wrapped(ConnectionRefusedError(errno.ECONNREFUSED, "refused")), wrapped(FileNotFoundError(errno.ENOENT, "no"))]
+
+
+@pytest.mark.parametrize(("error", "gone"), [*((e, False) for e in SILENT), *((e, True) for e in ABSENT)], ids=repr)
+def test_only_an_address_without_listener_is_a_server_that_is_gone(
+    pod: Pod, monkeypatch: pytest.MonkeyPatch, error: Exception, gone: bool
+) -> None:
+    watch = pod.watch()
+    watch.truth.described(pod.clock(), frozenset({11}), 0, 100)
+    watch.truth.golden(pod.clock(), frozenset({11}), "")
+    monkeypatch.setattr(module.aiohttp, "ClientSession", Cut(error))
+    asyncio.run(watch._describe())
+    assert watch.truth.unready(pod.clock()) == (f"{WHO} has no worker ready: the server does not run" if gone else "")
+    assert watch.truth.unchecked is False
+
+
+def test_a_stall_of_the_agent_is_not_the_servers_silence(pod: Pod) -> None:
+    # a Describe is under way, nothing runs for a while, and the kubelet's question is the first to be answered
+    watch = pod.watch()
+    pod.describe = 200, BOTH
+
+    async def scenario() -> None:
+        async with pod.server(watch), pod.observed(watch):
+            await seen(lambda: not watch.truth.unready(pod.clock()))
+            pod.describe = None
+            await seen(lambda count=pod.described: pod.described > count + 1)
+            pod.clock.now += 2 * SILENCE_S
+            assert watch.truth.unready(pod.clock()) == ""
+            await pod.passes(watch, SILENCE_S + 1)
+            assert "has said nothing for " in watch.truth.unready(pod.clock())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "DESCRIBE_TIMEOUT_S", 0.05)
+        asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("silent", ["describe", "predict"])
