@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -189,3 +190,11 @@ def test_afterwards_requests_go_the_straight_way_again(front: Front, server: Ups
     assert [front.ask(x_case="b").status for _ in range(5)] == [200] * 5
     after = json.loads(front.admin("/stats?format=json&filter=^cluster.alone.upstream_rq_total$"))["stats"][0]["value"]
     assert after == before
+
+
+def test_a_second_attempt_gives_the_server_time_to_notice_the_other_deaths(front: Front, server: Upstream) -> None:
+    server.answer = dies(1)
+    started = time.monotonic()
+    assert front.ask().status == 200
+    # a lower bound: no machine is too slow for it
+    assert time.monotonic() - started >= 1.0

@@ -57,7 +57,8 @@ def test_one_dead_worker_costs_nothing(serving: Release) -> None:
 
 def test_all_workers_dead_means_waits_or_clean_refusals(serving: Release) -> None:
     serving.cluster.until(lambda: ready_workers(serving) == 2, "two workers", 60)
-    with under_load(serving.url(), RATE) as load:
+    # the pod's own front: a Service whose one pod is unready refuses connections, and asks nobody
+    with under_load(f"http://{serving.pod_ip()}:8080", RATE) as load:
         settle(load, 40)
         kill(serving, 2)
         died = time.monotonic() - load.started

@@ -19,7 +19,7 @@ from marline.agent.settings import AGENT_PORT, FRONT_PORT, INFERENCE_PORT, PodSe
 
 _TYPE = "type.googleapis.com/envoy."
 DIED = "x-marline-worker-died"
-# seen by no client: marks the answers after which the front may ask again
+# seen by no client: marks the answers after which the front may ask again, in how many seconds
 MARK_DEATHS = f"""
 function envoy_on_response(handle)
   local headers = handle:headers()
@@ -175,6 +175,11 @@ def _to_server(settings: PodSettings) -> dict[str, Any]:
             "retry_on": "retriable-headers",
             "num_retries": 1,
             "retriable_headers": [{"name": DIED, "present_match": True}],
+            # what ended one worker may have ended the others a moment later: give the server time to notice
+            "rate_limited_retry_back_off": {
+                "reset_headers": [{"name": DIED, "format": "SECONDS"}],
+                "max_interval": "2s",
+            },
             "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.1s"},
             "retry_priority": {
                 "name": "envoy.retry_priorities.previous_priorities",
