@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 from marline.errors import SpecError
 from marline.spec.explain import validate
 from marline.spec.model import ModelSpec
+from marline.spec.named import is_file, resolve
 from marline.spec.yaml import Document, read_yaml
 
 MODELS_DIR = Path("config/models")
@@ -20,20 +20,7 @@ def resolve_spec_path(name: str | Path) -> Path:
     Raises:
         SpecError: when there is no such file, listing the specs there are.
     """
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml") or "/" in str(name):
-        if _is_file(path):
-            return path
-        raise SpecError([f"{path}: no such file; give a spec file, or the name of one in {MODELS_DIR}"])
-    candidate = MODELS_DIR / f"{name}.yaml"
-    if _is_file(candidate):
-        return candidate
-    known = sorted(p.stem for p in MODELS_DIR.glob("*.yaml"))
-    close = difflib.get_close_matches(str(name), known, 1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    raise SpecError(
-        [f"{candidate}: no such spec; {hint}allowed: {', '.join(known) or 'none here, run it from the project'}"]
-    )
+    return resolve(name, MODELS_DIR, "spec")
 
 
 def load_model_spec(name: str | Path, *, untrained: bool = False) -> ModelSpec:
@@ -58,26 +45,19 @@ def _missing_files(document: Document, spec: ModelSpec, untrained: bool) -> list
     problems = []
     for key in () if untrained else MADE_BY_TRAIN:
         value = getattr(spec, key)
-        if value is not None and not _is_file(base / value.file):
+        if value is not None and not is_file(base / value.file):
             problems.append(
                 f"{document.where((key, 'file'))}: {base / value.file} does not exist; "
                 f"make it with `marline train {spec.name}` or correct the path"
             )
-    if spec.source.kind == "file" and not _is_file(base / spec.source.path, or_folder=True):
+    if spec.source.kind == "file" and not is_file(base / spec.source.path, or_folder=True):
         problems.append(
             f"{document.where(('source', 'path'))}: {base / spec.source.path} does not exist; "
             "put the model there or correct the path"
         )
-    if spec.source.kind == "hub" and spec.source.local and not _is_file(base / spec.source.local, or_folder=True):
+    if spec.source.kind == "hub" and spec.source.local and not is_file(base / spec.source.local, or_folder=True):
         problems.append(
             f"{document.where(('source', 'local'))}: {base / spec.source.local} does not exist; "
             "put the downloaded copy there or remove the key"
         )
     return problems
-
-
-def _is_file(path: Path, *, or_folder: bool = False) -> bool:
-    try:
-        return path.is_file() or (or_folder and path.is_dir())
-    except (OSError, ValueError):  # a name the file system cannot have: too long, or with a NUL
-        return False

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
-from marline.errors import SpecError
 from marline.spec import release_rules as rules
 from marline.spec.base import Strict
+from marline.spec.named import resolve
 from marline.spec.names import NAME_PATTERN, SEMVER_PATTERN
 from marline.spec.release_names import Namespace, ObjectName, Seconds
 from marline.spec.release_routes import Ingress, Routes
@@ -285,20 +284,7 @@ def resolve_release_path(name: str | Path) -> Path:
     Raises:
         SpecError: when there is no such file, listing the releases there are.
     """
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml") or "/" in str(name):
-        if path.is_file():
-            return path
-        raise SpecError([f"{path}: no such file; give a release file, or the name of one in {RELEASES_DIR}"])
-    candidate = RELEASES_DIR / f"{name}.yaml"
-    if candidate.is_file():
-        return candidate
-    known = sorted(p.stem for p in RELEASES_DIR.glob("*.yaml"))
-    close = difflib.get_close_matches(str(name), known, 1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    raise SpecError(
-        [f"{candidate}: no such release; {hint}allowed: {', '.join(known) or 'none here, run it from the project'}"]
-    )
+    return resolve(name, RELEASES_DIR, "release")
 
 
 def lock_path(release: Path) -> Path:
