@@ -4,9 +4,11 @@
 set -eu
 target=$1
 packages=$(echo "$target"/lib/python3*/site-packages)
-# the package's own `envoy` starts a Python that starts the program
-ln -sf "$packages/envoy/_bin/envoy" "$target/bin/envoy"
-chmod 755 "$packages/envoy/_bin/envoy"
+if [ -d "$packages/envoy" ]; then
+  # the package's own `envoy` starts a Python that starts the program
+  ln -sf "$packages/envoy/_bin/envoy" "$target/bin/envoy"
+  chmod 755 "$packages/envoy/_bin/envoy"
+fi
 # the same runtime a second time, for programs in C
 rm -f "$packages"/onnxruntime/capi/libonnxruntime.so.*
 find "$packages" -type d \( -name tests -o -name test \) -path '*numpy*' -prune -exec rm -rf {} +

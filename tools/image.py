@@ -31,8 +31,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Build the container image.")
     parser.add_argument("archives", nargs="*", help="model, model/version or model/version/variant")
     parser.add_argument("--tag", required=True, help="name of the image")
-    parser.add_argument("--target", choices=("slim", "full"), default="slim", help="full has torch")
+    parser.add_argument("--target", choices=("slim", "full", "rollout"), default="slim", help="full has torch")
     parser.add_argument("--tool", choices=TOOLS, help="default: the first that is installed")
+    parser.add_argument("--helm", type=Path, help="program for the target rollout; default: the one in PATH")
     parser.add_argument("--base", help="base image instead of debian:bookworm-slim")
     parser.add_argument("--store", type=Path, default=Path("model_store"))
     parser.add_argument("--option", action="append", default=[], help="passed to the tool's build as it is")
@@ -43,12 +44,13 @@ def main(arguments: list[str]) -> int:
         return 1
     try:
         archives = [archive(Store(options.store), name) for name in options.archives]
+        helm = helm_for_linux(options.helm) if options.target == "rollout" else None
     except MarlineError as error:
         print(f"image: {error}", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory(prefix="marline-image-") as directory:
         context = Path(directory)
-        if code := prepare(context, archives):
+        if code := prepare(context, archives, helm):
             return code
         found = pip_configuration()
         extra = [f"--build-arg={INDEXES[key]}={value}" for key, value in found.items() if key in INDEXES]
@@ -75,15 +77,38 @@ def archive(store: Store, name: str) -> Path:
     return store.archive(model, version, variant)
 
 
-def prepare(context: Path, archives: list[Path]) -> int:
+def helm_for_linux(given: Path | None) -> Path:
+    """The Helm that goes into the image: the one that the releases are installed with.
+
+    Raises:
+        MarlineError: where there is none, or one for another system.
+    """
+    found = given or shutil.which("helm")
+    if found is None:
+        raise MarlineError("the target rollout needs Helm, and PATH has none; name one for Linux with --helm")
+    path = Path(found)
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise MarlineError(f"{path}: cannot be read ({error.strerror}); name a Helm for Linux with --helm") from error
+    if start != b"\x7fELF":
+        raise MarlineError(f"{path}: is no program for Linux, which the image is for; name one with --helm")
+    return path
+
+
+def prepare(context: Path, archives: list[Path], helm: Path | None = None) -> int:
     """Fill the build's context; returns the exit code of building the wheel."""
     for file in ("Dockerfile", "cpu_only.sh", "finish.sh", "sbom.py"):
         shutil.copy(ROOT / "image" / file, context)
     (context / "requirements").mkdir()
-    for file in ("pod.lock", "torch.txt"):
+    for file in ("pod.lock", "rollout.lock", "torch.txt"):
         shutil.copy(ROOT / "requirements" / file, context / "requirements")
-    for folder in ("archives", "links"):
+    for folder in ("archives", "links", "helm"):
         (context / folder).mkdir()
+    if helm is not None:
+        shutil.copy(helm, context / "helm" / "helm")
+        (context / "helm" / "helm").chmod(0o755)
     for path in archives:
         shutil.copy(path, context / "archives")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(context / "wheel")]

@@ -18,7 +18,12 @@ NOT_IN_A_POD = (
     "anyio", "filelock", "fsspec", "h11", "hf-xet", "httpcore2", "httpx2", "huggingface-hub",
     "pillow", "pygments", "tqdm", "truststore", "wheel",
 )  # fmt: skip
-LOCKS = {"serve": ("serve",), "pod": ("serve", "pod"), "dev": ("serve", "pod", "build", "dev")}
+LOCKS = {
+    "serve": ("serve",),
+    "pod": ("serve", "pod"),
+    "rollout": ("rollout",),
+    "dev": ("serve", "pod", "build", "rollout", "dev"),
+}
 
 
 def requirements(extras: tuple[str, ...]) -> list[str]:
@@ -27,7 +32,7 @@ def requirements(extras: tuple[str, ...]) -> list[str]:
     wanted = list(project["dependencies"])
     for extra in extras:
         wanted += project["optional-dependencies"][extra]
-    if extras != LOCKS["pod"]:  # there the project is a wheel; elsewhere it is editable, which needs its build backend
+    if extras not in (LOCKS["pod"], LOCKS["rollout"]):  # there the project is a wheel; elsewhere it is editable
         wanted += ["hatchling>=1.27", "editables>=0.5"]
     return sorted({r for r in wanted if not r.startswith(("torch==", "marline["))})
 

@@ -123,7 +123,7 @@ def settings(**sections: dict[str, Any]) -> PodSettings:
 
 
 @contextmanager
-def running(upstream: Upstream, pod: PodSettings) -> Iterator[Front]:
+def running(upstream: Upstream, pod: PodSettings, manifest: Manifest = MANIFEST) -> Iterator[Front]:
     """Start Envoy, wait until it listens, stop it at the end."""
     # a short path: that of a unix socket may have 107 bytes
     root = Path(tempfile.mkdtemp(prefix="front-"))
@@ -132,7 +132,7 @@ def running(upstream: Upstream, pod: PodSettings) -> Iterator[Front]:
         patch.setattr(front, "FRONT_PORT", 0)
         patch.setattr(front, "INFERENCE_PORT", upstream.port)
         patch.setattr(front, "AGENT_PORT", upstream.agent_port)
-        write_json(places.front, front.configuration(pod, MANIFEST, places))
+        write_json(places.front, front.configuration(pod, manifest, places))
     envoy = str(Path(sys.executable).with_name("envoy"))
     command = [envoy, "-c", str(places.front), "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]
     with log.open("wb") as out, (root / "err").open("wb") as err:

@@ -32,20 +32,36 @@ RESTRICTED = {
     "readOnlyRootFilesystem": True,
     "seccompProfile": {"type": "RuntimeDefault"},
 }
+# what the API server gives every pod
+ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+# as the Prometheus Operator does for a PodMonitor
+LABELS = [
+    {"source_labels": ["__meta_kubernetes_pod_container_port_name"], "regex": "agent", "action": "keep"},
+    {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
+    {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
+    {"source_labels": ["__meta_kubernetes_pod_container_name"], "target_label": "container"},
+    {"target_label": "endpoint", "replacement": "agent"},
+]
+PODS = {"kubernetes_sd_configs": [{"role": "pod"}], "relabel_configs": LABELS}
 SCRAPING = {
     "global": {"scrape_interval": "1s"},
     "scrape_configs": [
+        {"job_name": "pods", **PODS},
+        {"job_name": "fronts", "metrics_path": "/metrics/front", "scrape_interval": "2s", **PODS},
         {
-            "job_name": "pods",
-            "kubernetes_sd_configs": [{"role": "pod"}],
-            "relabel_configs": [
-                {"source_labels": ["__meta_kubernetes_pod_container_port_name"], "regex": "agent", "action": "keep"},
-                {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
-                {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
-                # as the Prometheus Operator does for a PodMonitor
-                {"target_label": "endpoint", "replacement": "agent"},
+            "job_name": "kubelets",
+            "metrics_path": "/metrics/cadvisor",
+            # the kubelet looks at its containers every 10 s or so
+            "scrape_interval": "5s",
+            "scheme": "https",
+            "authorization": {"credentials_file": f"{ACCOUNT}/token"},
+            # in many clusters a kubelet signs its certificate itself
+            "tls_config": {"insecure_skip_verify": True},
+            "kubernetes_sd_configs": [{"role": "node"}],
+            "metric_relabel_configs": [
+                {"source_labels": ["__name__"], "regex": "container_cpu_usage_seconds_total", "action": "keep"}
             ],
-        }
+        },
     ],
 }
 
@@ -60,7 +76,7 @@ def program(name: str) -> Path:
 
 @contextmanager
 def prometheus(cluster: Cluster, folder: Path) -> Iterator[str]:
-    """Prometheus that finds every pod with a port named `agent`; its address inside the cluster."""
+    """Prometheus that scrapes every pod with a port named `agent`, its front, and the kubelets; its address."""
     image = write_image(folder / "prometheus.tar", PROMETHEUS, {"/prometheus": program("prometheus")}, ["/prometheus"])
     cluster.import_image(image)
     image.unlink()
@@ -84,7 +100,10 @@ def value(address: str, query: str) -> float | None:
 
 def _objects(namespace: str, role: str) -> list[dict[str, Any]]:
     common = {"namespace": namespace, "name": "prometheus"}
-    rule = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}
+    rules = [
+        {"apiGroups": [""], "resources": ["nodes", "pods"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]},
+    ]
     arguments = ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/data"]
     container = {
         "name": "prometheus",
@@ -105,7 +124,7 @@ def _objects(namespace: str, role: str) -> list[dict[str, Any]]:
     group = "rbac.authorization.k8s.io"
     return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": common},
-        {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": {"name": role}, "rules": [rule]},
+        {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": {"name": role}, "rules": rules},
         {
             "apiVersion": f"{group}/v1",
             "kind": "ClusterRoleBinding",

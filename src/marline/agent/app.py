@@ -12,6 +12,7 @@ import aiohttp
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from handlerkit import manifest as manifests
 from marline.agent import drain, metrics
 from marline.agent.addresses import everywhere
 from marline.agent.front import configuration
@@ -47,6 +48,7 @@ class App:
         app.router.add_get("/ready/server", self.server_ready)
         app.router.add_get("/live", self.live)
         app.router.add_get("/live/server", self.server_live)
+        app.router.add_get("/manifest", self.manifest)
         app.router.add_get("/metrics", self.metrics)
         app.router.add_get("/metrics/front", self.front_metrics)
         app.router.add_get("/metrics/server", self.server_metrics)
@@ -77,6 +79,10 @@ class App:
     async def server_live(self, _: web.Request) -> web.Response:
         """Whether the server may still come back by itself."""
         return _verdict("live", self.watch.truth.dead(self.watch.clock()))
+
+    async def manifest(self, _: web.Request) -> web.Response:
+        """The archive's own ``manifest.json``: what is served, and the golden requests it has to answer."""
+        return web.json_response(text=manifests.dumps(self.watch.manifest))
 
     async def metrics(self, _: web.Request) -> web.Response:
         """The agent's own metrics."""

@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from handlerkit.manifest import Manifest
+from marline.agent import classes, latency
 from marline.agent.addresses import has_ipv6
 from marline.agent.overload import overload_manager, replies
 from marline.agent.places import Places
@@ -30,11 +31,15 @@ function envoy_on_response(handle)
   end
 end
 """
-RETRY_AFTER = """
+ON_ANSWER = """
 function envoy_on_response(handle)
   local headers = handle:headers()
-  if headers:get(":status") == "503" and headers:get("retry-after") == nil then
+  local status = headers:get(":status")
+  if status == "503" and headers:get("retry-after") == nil then
     headers:add("retry-after", "1")
+  end
+  if status == "200" and count_classes then
+    count_classes(handle)
   end
 end
 """
@@ -55,6 +60,11 @@ def configuration(settings: PodSettings, manifest: Manifest, places: Places) -> 
     return {
         "node": {"id": settings.endpoint, "cluster": manifest.model},
         "admin": {"address": _pipe(str(places.admin))},
+        "stats_flush_interval": latency.FLUSH,
+        "stats_config": {
+            "stats_tags": classes.stats_tags(),
+            "histogram_bucket_settings": latency.histogram_buckets(),
+        },
         "static_resources": {
             "listeners": [_ingress(settings, manifest), _retries(settings, str(places.retries))],
             "clusters": [_server(settings, str(places.retries)), _alone(settings), _agent()],
@@ -64,11 +74,11 @@ def configuration(settings: PodSettings, manifest: Manifest, places: Places) -> 
 
 
 def _ingress(settings: PodSettings, manifest: Manifest) -> dict[str, Any]:
-    front = settings.front
+    front, on_answer = settings.front, classes.script(manifest.labels) + ON_ANSWER
     filters = [
         # the whole body first: a slow client holds no worker, and a retry has something to send
         _filter("buffer", "filters.http.buffer.v3.Buffer", max_request_bytes=front.max_body_bytes),
-        _filter("lua", "filters.http.lua.v3.Lua", default_source_code={"inline_string": RETRY_AFTER}),
+        _filter("lua", "filters.http.lua.v3.Lua", default_source_code={"inline_string": on_answer}),
         _filter("router", "filters.http.router.v3.Router"),
     ]
     manager = {

@@ -28,6 +28,7 @@ _VERBS = {
     "ask": "serving",
     "quickstart": "quickstart",
     "release": "release",
+    "rollout": "rollout",
     "replay": "replay",
     "agent": "agent",
 }

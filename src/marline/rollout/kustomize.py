@@ -15,7 +15,7 @@ from typing import Any
 from marline.artifact import atomic
 from marline.rollout.render import Object
 from marline.rollout.text import dump
-from marline.spec.release import ImageName
+from marline.spec.release_image import ImageName
 
 IMAGE = "marline"
 # of an object that Helm installs; these are applied without it

@@ -22,12 +22,12 @@ from marline.spec.release import (
     Container,
     Drain,
     Front,
-    ImageName,
     OnClaim,
     OnHost,
     ReleaseSpec,
     ReleaseVariant,
 )
+from marline.spec.release_image import ImageName
 
 Values = dict[str, Any]
 # after the drain and the slowest answer: for the server to stop, and at least

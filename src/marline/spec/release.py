@@ -11,7 +11,9 @@ from marline.spec import release_rules as rules
 from marline.spec.base import Strict
 from marline.spec.named import resolve
 from marline.spec.names import NAME_PATTERN, SEMVER_PATTERN
+from marline.spec.release_image import Image, ImageName
 from marline.spec.release_names import Namespace, ObjectName, Seconds
+from marline.spec.release_rollout import Rollout
 from marline.spec.release_routes import Ingress, Routes
 
 RELEASES_DIR = Path("config/releases")
@@ -31,33 +33,6 @@ PodKey = Literal[
     "storage", "nodeSelector", "topologySpread", "tolerations", "priorityClassName", "podAnnotations", "podLabels",
     "disruptionBudget",
 ]  # fmt: skip
-
-
-class ImageName(Strict):
-    """A container image; a digest never moves, a tag may."""
-
-    repository: str = Field(
-        pattern=r"^[a-z0-9][A-Za-z0-9.-]*(:[0-9]+)?(/[a-z0-9._-]+)*$", description="Registry and name."
-    )
-    tag: str | None = Field(
-        default=None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$", description="Tag; `latest` is refused."
-    )
-    digest: str | None = Field(
-        default=None, pattern=r"^sha256:[0-9a-f]{64}$", description="With it the tag is only a remark."
-    )
-
-    @model_validator(mode="after")
-    def _can_be_named(self) -> ImageName:
-        rules.require(rules.image(self))
-        return self
-
-
-class Image(ImageName):
-    """The image that `make image` builds."""
-
-    pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
-        default="IfNotPresent", description="When a node asks the registry."
-    )
 
 
 class InImage(Strict):
@@ -268,6 +243,7 @@ class ReleaseSpec(Strict):
     drain: Drain = Field(default=Drain(), description="How a pod stops.")
     routes: Routes | None = Field(default=None, description="The way in through a Gateway, by weight.")
     ingress: Ingress | None = Field(default=None, description="The way in through an Ingress; not beside routes.")
+    rollout: Rollout = Field(default_factory=Rollout, description="How traffic moves to a new version.")
     chart: dict[ChartKey, JsonValue] = Field(
         default_factory=dict, description="Further values of the chart, passed on as they are."
     )

@@ -11,7 +11,8 @@ from marline.spec.base import BrokenRules, Problem
 from marline.spec.names import VARIANTS
 
 if TYPE_CHECKING:
-    from marline.spec.release import Autoscaling, Container, Front, ImageName, ReleaseVariant
+    from marline.spec.release import Autoscaling, Container, Front, ReleaseVariant
+    from marline.spec.release_image import ImageName
     from marline.spec.release_routes import Ingress, RouteTimeouts
 
 # a DNS label, and short enough for a Service's name behind the release's

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from handlerkit import manifest as manifests
 from marline.agent.app import App
 from marline.agent.truth import ABANDONED_S, WEDGED_S
 from marline.agent.watch import Watch
@@ -103,6 +104,17 @@ def test_metrics_are_prometheus_text_and_the_fronts_are_passed_through(pod: Pod,
             async with pod.front():
                 passed = await made.get("/metrics/front")
                 assert (passed.status, await passed.text()) == (200, "envoy_server_live 1\n")
+
+    asyncio.run(scenario())
+
+
+def test_the_manifest_is_that_of_the_archive(pod: Pod, watch: Watch) -> None:
+    async def scenario() -> None:
+        async with client(pod, watch, 1) as made:
+            answer = await made.get("/manifest")
+            assert (answer.status, answer.content_type) == (200, "application/json")
+            assert manifests.loads(await answer.read()) == watch.manifest
+            assert await answer.text() == manifests.dumps(watch.manifest)
 
     asyncio.run(scenario())
 

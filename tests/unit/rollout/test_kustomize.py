@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from marline.rollout.kustomize import Environment, files, operations, stale, write
-from marline.spec.release import ImageName
+from marline.spec.release_image import ImageName
 
 LOCAL = ImageName(repository="localhost/a", tag="1")
 PINNED = ImageName(repository="registry.example.com/a", tag="1", digest="sha256:" + "0" * 64)

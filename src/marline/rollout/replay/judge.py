@@ -37,7 +37,7 @@ def against_endpoint(
     """
     replies = play([reference, candidate], questions.items, concurrency)
     sides = [(item, one, other) for item, (one, other) in zip(questions.items, replies, strict=True)]
-    return _compared(questions, reference.address, candidate, sides, max_abs)
+    return compared(questions, reference.address, candidate, sides, max_abs)
 
 
 def against_records(candidate: Endpoint, questions: Questions, max_abs: float | None, concurrency: int) -> Outcome:
@@ -70,16 +70,29 @@ def against_records(candidate: Endpoint, questions: Questions, max_abs: float | 
         (item, Reply(200, json.dumps(item.answer).encode()), reply)
         for item, reply in zip(questions.items, replies, strict=True)
     ]
-    return _compared(questions, RECORDED, candidate, sides, max_abs)
+    return compared(questions, RECORDED, candidate, sides, max_abs)
 
 
-def _compared(
+def compared(
     questions: Questions,
     reference: str,
     candidate: Endpoint,
     sides: Sequence[tuple[Item, Reply, Reply]],
     max_abs: float | None,
 ) -> Outcome:
+    """Compare replies that are there already.
+
+    Args:
+        questions: what was asked.
+        reference: address of the endpoint whose answers count as right.
+        candidate: whose answers are compared with them.
+        sides: each item with the reference's reply and the candidate's.
+        max_abs: as in :func:`against_endpoint`.
+
+    Raises:
+        ServeError: when several variants answered behind one address.
+        SourceError: for fewer than three embeddings.
+    """
     from marline.build.gate.compare import compare
     from marline.rollout.replay.answers import rows
 

@@ -1,0 +1,13 @@
+"""What ends a rollout before its last step."""
+
+from __future__ import annotations
+
+from marline.errors import MarlineError
+
+
+class Abort(Exception):
+    """The candidate gets no more traffic; its text says why."""
+
+
+class Foreign(MarlineError):
+    """Somebody else has changed the release meanwhile."""

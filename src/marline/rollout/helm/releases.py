@@ -1,0 +1,102 @@
+"""Revisions of a Helm release.
+
+Helm writes each revision into a Secret: JSON, compressed, in base64, the release's own and then the Secret's.
+Source: Helm's storage driver for Secrets, the same in Helm 3 and 4.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from marline.errors import MarlineError
+from marline.rollout.kube import Kube, Object
+
+DEPLOYED = "deployed"
+# a Helm that is at work, or that was killed at it
+PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One revision.
+
+    Attributes:
+        name: of the release.
+        number: of the revision.
+        status: as Helm names it.
+        labels: of the revision, Helm's own and those that an upgrade was given.
+        values: what the user gave, without the chart's defaults.
+        chart: Helm's record of the chart.
+        manifest: all objects as YAML.
+        secret: name of the Secret that holds it.
+        server_side: whether Helm applies this release on the server, as Helm 4 does.
+    """
+
+    name: str
+    number: int
+    status: str
+    labels: dict[str, str]
+    values: dict[str, Any]
+    chart: dict[str, Any]
+    manifest: str
+    secret: str
+    server_side: bool
+
+    def objects(self, *kinds: str) -> list[Object]:
+        """Objects of the manifest, of these kinds or all."""
+        found = [item for item in yaml.safe_load_all(self.manifest) if item]
+        return [item for item in found if not kinds or item["kind"] in kinds]
+
+
+def revisions(kube: Kube, name: str) -> list[Revision]:
+    """All revisions of a release that are kept, the oldest first."""
+    found = kube.list("secrets", f"owner=helm,name={name}")
+    return sorted((decoded(secret) for secret in found), key=lambda revision: revision.number)
+
+
+def deployed(kube: Kube, name: str) -> Revision:
+    """The revision that is in force.
+
+    Raises:
+        MarlineError: where there is none.
+    """
+    found = [revision for revision in revisions(kube, name) if revision.status == DEPLOYED]
+    if not found:
+        raise MarlineError(
+            f"namespace {kube.namespace}: no release {name} is deployed there; install it first, with the values "
+            "that `marline release` writes"
+        )
+    return found[-1]
+
+
+def decoded(secret: Object) -> Revision:
+    """A revision out of its Secret.
+
+    Raises:
+        MarlineError: for a Secret that holds none.
+    """
+    name, labels = secret["metadata"]["name"], dict(secret["metadata"].get("labels", {}))
+    try:
+        packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
+        document = json.loads(gzip.decompress(packed))
+        return Revision(
+            name=document["name"],
+            number=int(document["version"]),
+            status=labels.get("status") or document["info"]["status"],
+            labels=labels,
+            values=document.get("config") or {},
+            chart=document["chart"],
+            manifest=document.get("manifest", ""),
+            secret=name,
+            server_side=document.get("apply_method") == "ssa",
+        )
+    except (KeyError, TypeError, ValueError, OSError, EOFError) as error:
+        raise MarlineError(
+            f"secrets/{name}: holds no revision of a Helm release ({type(error).__name__}: {error}); see `helm history`"
+        ) from error
