@@ -95,11 +95,28 @@ def full_image(cluster: Cluster, torch_built: Path, tmp_path_factory: pytest.Tem
         forget(cluster, name)
 
 
+@pytest.fixture(scope="session")
+def rollout_image(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The Dockerfile's image with Helm on the cluster; its name."""
+    require_tools(cluster)
+    helm = Path(cluster.tool("helm"))
+    name = f"{TAG}-rollout:{inputs_digest(helm)[:16]}"
+    present = subprocess.run(["buildah", "inspect", "--type", "image", name], capture_output=True, check=False)
+    if present.returncode:
+        base_image()
+        build(name, None, "rollout", f"--helm={helm}")
+        for older in older_images(name):
+            subprocess.run(["buildah", "rmi", "--force", older], check=True, stdout=subprocess.DEVNULL)
+    if name not in on_cluster(cluster):
+        bring(cluster, name, tmp_path_factory.mktemp("image") / "image.tar")
+    return name
+
+
 def older_images(name: str) -> list[str]:
-    """The builder's images of these tests, but not the one of this name."""
+    """The builder's images of the same kind, but not the one of this name."""
     command = ["buildah", "images", "--format", "{{.Name}}:{{.Tag}}"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    return [found for found in listed if found.startswith(f"{TAG}:") and found != name]
+    return [found for found in listed if found.startswith(f"{name.rsplit(':', 1)[0]}:") and found != name]
 
 
 def require_reach(cluster: Cluster) -> None:
@@ -178,16 +195,15 @@ def base_image() -> None:
         rootfs.unlink()
 
 
-def build(name: str, archive: Path, target: str = "slim") -> None:
+def build(name: str, archive: Path | None, target: str = "slim", *more: str) -> None:
     """`make image` with this machine's builder."""
     authority = os.environ.get("PIP_CERT") or "/etc/ssl/certs/ca-certificates.crt"
     options = [
         "--isolation=chroot", "--network=host",
         # layers are kept for the next build, but not those of several GB
-        f"--layers={'true' if target == 'slim' else 'false'}",
+        f"--layers={'false' if target == 'full' else 'true'}",
         f"--volume={Path(authority).resolve()}:/authority.crt:ro", "--build-arg=PIP_CERT=/authority.crt",
     ]  # fmt: skip
-    store, parts = archive.parents[3], "/".join(archive.parts[-4:-1])
     command = [
         sys.executable,
         str(ROOT / "tools" / "image.py"),
@@ -195,7 +211,9 @@ def build(name: str, archive: Path, target: str = "slim") -> None:
         f"--base={BASE}",
         f"--target={target}",
     ]
-    command += [f"--tag={name}", f"--store={store}", *(f"--option={o}" for o in options), parts]
+    command += [f"--tag={name}", *(f"--option={o}" for o in options), *more]
+    if archive is not None:
+        command += [f"--store={archive.parents[3]}", "/".join(archive.parts[-4:-1])]
     subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
 
 

@@ -114,9 +114,7 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def test_readme_from_image_to_answer(
-    load: Callable[[], None], namespace: str, shell: Callable[[str], str]
-) -> None:
+def test_readme_from_image_to_answer(load: Callable[[], None], namespace: str, shell: Callable[[str], str]) -> None:
     building, loading, rest = re.fullmatch(r"(make image .*\n)(kind load .*\n)((?s:.*))", STEPS).groups()  # type: ignore[union-attr]
     assert loading == f"kind load docker-image {NAME}\n"
     # `make image` without `make setup`: the environment is the one that runs this
@@ -147,7 +145,9 @@ def test_plain_manifests_answer_as_well(
     # the namespace is there already, so that it admits only restricted pods
     assert lines[0] == f"kubectl create namespace {namespace}"
     shell("\n".join(lines[1:]))
-    address = cluster.kubectl("-n", namespace, "get", "service", "sentiment-marline", "-o", "jsonpath={.spec.clusterIP}")
+    address = cluster.kubectl(
+        "-n", namespace, "get", "service", "sentiment-marline", "-o", "jsonpath={.spec.clusterIP}"
+    )
     text, label = QUESTIONS[0]
     url = f"http://{address}:8080/predictions/sentiment"
     # the Service's rules may know a ready pod a moment later

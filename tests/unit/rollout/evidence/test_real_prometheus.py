@@ -244,12 +244,12 @@ def test_a_real_front_is_read(scraped: Scraped) -> None:
 
         def measured() -> bool:
             seen.append(scraped.look(FRONT, "envoy", "envoy"))
-            return bool(seen[-1].stable) and bool(seen[-1].stable["envoy"].buckets)
+            return bool(seen[-1].stable) and seen[-1].stable["envoy"].buckets.get("+Inf") == 6
 
         # a front shows its latencies a few seconds after the answers
         until(measured, "its latencies")
         del scraped.pages["envoy"]
     found = seen[-1].stable["envoy"]
-    assert (found.answers, found.errors, found.buckets["+Inf"]) == (6, 1, 6)
+    assert (found.answers, found.errors) == (6, 1)
     assert found.classes == {"positive": 5}
     assert seen[-1].problem is None

@@ -53,6 +53,13 @@ def test_the_axis_of_e_values_has_equal_factors_at_equal_distances(rolled_back):
     assert at["1"] - at["10"] == pytest.approx(at["10"] - at["100"], abs=0.2)
 
 
+def test_the_axis_of_e_values_reaches_beyond_one_whatever_was_found(rolled_back):
+    for evidence in (e for s in rolled_back["steps"] for v in s["verdicts"] for e in v["evidence"]):
+        evidence.update(threshold=1e-9, e_value=0.0)
+    drawing = ET.fromstring(plots.e_values(validate(rolled_back), "slow"))
+    assert {"0.01", "0.1", "1"} <= {text.text for text in drawing.iter("text")}
+
+
 def test_values_of_both_arms_lie_on_their_side_of_the_limit(rolled_back):
     drawing = plots.values(validate(rolled_back), "slow")
     candidate, stable, limit = (lines(drawing, kind)[-1][-1][1] for kind in ("candidate", "stable", "limit"))
@@ -65,7 +72,7 @@ def test_what_was_never_judged_has_no_plot(begun):
     assert plots.metrics(record) == []
 
 
-@pytest.mark.parametrize("hostile", [{"e_value": 0.0}, {"e_value": 1e300}, {"threshold": 1e-9, "e_value": 0.0}, {"candidate": 0, "stable": 0, "allowed": 0}, {"candidate": None, "stable": None, "allowed": None}])
+@pytest.mark.parametrize("hostile", [{"e_value": 0.0}, {"e_value": 1e300}, {"candidate": 0, "stable": 0, "allowed": 0}, {"candidate": None, "stable": None, "allowed": None}])
 def test_no_value_breaks_a_drawing(rolled_back, hostile):
     for step in rolled_back["steps"]:
         for verdict in step["verdicts"]:
