@@ -59,6 +59,7 @@ marline.dev/endpoint: {{ .variant.endpoint | quote }}
 {{- $_ := set $own "marline.dev/model" .variant.model -}}
 {{- $_ := set $own "marline.dev/version" .variant.version -}}
 {{- $_ := set $own "marline.dev/variant" .variant.variant -}}
+{{- $own = merge $own (include "marline.flaggerLabel" . | fromYaml) -}}
 {{- toYaml (merge $own .variant.podLabels) -}}
 {{- end -}}
 

@@ -39,6 +39,13 @@ Change weights by an upgrade. A variant's weight is 0 before its pods are taken 
 {{- if .root.Values.networkPolicy.httpFrom }}
 networkPolicy.httpFrom names who may ask; the gateway's pods have to be among them.
 {{- end }}
+{{- else if .root.Values.flagger.enabled }}
+
+Flagger makes the Services {{ $name }}, {{ $name }}-primary and {{ $name }}-canary and the HTTPRoute {{ $name }}, and gives
+each new version its share. The first version is taken as it is; change nothing until that is done:
+
+  kubectl --namespace {{ .root.Release.Namespace }} wait --for=jsonpath='{.status.phase}'=Initialized canary/{{ $name }} --timeout=10m
+  kubectl --namespace {{ .root.Release.Namespace }} describe canary/{{ $name }}
 {{- else if .root.Values.ingress.enabled }}
 
 The Ingress {{ $name }} leads every request to {{ $primary.endpoint }}:

@@ -1,7 +1,7 @@
 {{/*
 Rules that no schema can express: between keys, or with a sentence of their own. Every rule writes one line per problem,
 and all problems are reported at once. The rules of one variant are in _validations_variant.tpl, those of its routes in
-_validations_routes.tpl.
+_validations_routes.tpl, those of Flagger in _validations_flagger.tpl.
 */}}
 
 {{- define "marline.validate" -}}
@@ -42,6 +42,7 @@ variants is empty: name at least one endpoint with its model, version, variant a
 {{- end }}
 {{- end }}
 {{ include "marline.rules.routes" . }}
+{{ include "marline.rules.flagger" . }}
 {{- end }}
 {{- end -}}
 

@@ -32,6 +32,7 @@ From values to variants: `defaults`, the variant's own keys, and what follows fr
 {{- $v := include "marline.written" . | fromYaml -}}
 {{- $_ := set $v "name" (include "marline.endpointName" .) -}}
 {{- $_ := set $v "testName" (printf "%s-test-%s" (include "marline.fullname" .root) .endpoint | include "marline.short") -}}
+{{- $_ := set $v "service" (ternary (include "marline.fullname" .root) $v.name .root.Values.flagger.enabled) -}}
 {{- $_ := set $v "weight" (include "marline.weight" .) -}}
 {{- $_ := set $v.archive "source" (default "image" $v.archive.source) -}}
 {{- $file := printf "%s-%s-%s.mar" $v.model $v.version $v.variant -}}
@@ -68,6 +69,11 @@ From values to variants: `defaults`, the variant's own keys, and what follows fr
 {{- define "marline.gracePeriod" -}}
 {{- $least := add .root.Values.drain.seconds .variant.server.responseTimeoutSeconds -}}
 {{- default (add $least 15) .variant.terminationGracePeriodSeconds | int64 -}}
+{{- end -}}
+
+{{/* Seconds until a rollout without progress has failed. Takes a variant. */}}
+{{- define "marline.progressDeadline" -}}
+{{- max 600 (add .server.startupTimeoutSeconds 300) -}}
 {{- end -}}
 
 {{/* Requests and limits of all containers, none left out. Takes a variant. */}}

@@ -220,8 +220,9 @@ def test_each_request_is_one_line_of_json_in_the_log(server: Upstream) -> None:
         (400, None),
     ]
     first = lines[0]
-    assert first["request_id"] == "abc"
+    assert (first["request_id"], first["endpoint"]) == ("abc", "blue")
     assert (first["method"], first["attempts"], first["bytes_received"], first["flags"]) == ("POST", 1, 2, "-")
     assert set(first) == {
         "time", "method", "path", "status", "flags", "duration_ms", "bytes_received", "bytes_sent", "attempts", "request_id",
+        "endpoint",
     }  # fmt: skip

@@ -103,6 +103,10 @@ class Objects(list[Manifest]):
         )
         return found[0]
 
+    def servers(self) -> list[Manifest]:
+        """Deployments of variants: not the one of Flagger's replay."""
+        return [item for item in self.of("Deployment") if not item["metadata"]["name"].endswith("-replay")]
+
     def pods(self) -> Iterator[tuple[str, Manifest, Manifest]]:
         """Name, metadata and spec of every pod: those of Deployments and the tests."""
         for item in self.of("Deployment"):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from chart.rendering import Chart
+from chart.wrong_flagger import FLAGGER
 from chart.wrong_values import ENDPOINT, WRONG, Wrong, variant
 
+ALL = (*WRONG, *FLAGGER)
 
-@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.name)
+
+@pytest.mark.parametrize("wrong", ALL, ids=lambda wrong: wrong.name)
 def test_is_refused_with_the_key(chart: Chart, wrong: Wrong) -> None:
     refusal = chart.refusal(wrong.scenario, wrong.text)
     missing = [part for part in wrong.says if part not in refusal]
@@ -16,8 +19,8 @@ def test_is_refused_with_the_key(chart: Chart, wrong: Wrong) -> None:
 
 
 def test_the_list_is_long_and_names_nothing_twice() -> None:
-    assert len(WRONG) >= 35
-    assert len({wrong.name for wrong in WRONG}) == len(WRONG)
+    assert len(ALL) >= 35
+    assert len({wrong.name for wrong in ALL}) == len(ALL)
 
 
 def test_one_problem_is_one_sentence(chart: Chart) -> None:

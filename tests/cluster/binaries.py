@@ -77,6 +77,7 @@ MODULES = (
         },
     ),
     Module("tools/conftest", {"conftest": "github.com/open-policy-agent/conftest"}),
+    Module("tools/flagger", {"flagger": "github.com/fluxcd/flagger/cmd/flagger"}),
     Module("tools/helm-unittest", {"helm-unittest": "github.com/helm-unittest/helm-unittest/cmd/helm-unittest"}),
     Module("tools/kube-score", {"kube-score": "github.com/zegl/kube-score/cmd/kube-score"}),
     Module(
@@ -176,7 +177,11 @@ def build(module: Module, folder: Path) -> None:
 
 def source(name: str, path: str) -> Path:
     """The folder with the sources of module ``path``, as the module of program ``name`` requires it."""
-    module = module_of(name)
+    return downloaded(module_of(name), path)
+
+
+def downloaded(module: Module, path: str) -> Path:
+    """The folder with the sources of module ``path``, as ``module`` requires it; nothing need be built of that."""
     go = which("go")
     if go is None:
         raise ClusterError(f"go: not found; install Go to get the sources of {path}")

@@ -24,6 +24,8 @@ DEFINITIONS = {
     "httproutes.gateway.networking.k8s.io": (
         "traefik", "sigs.k8s.io/gateway-api", "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
     ),
+    # with its MetricTemplate in the same file
+    "canaries.flagger.app": ("flagger", "github.com/fluxcd/flagger", "artifacts/flagger/crd.yaml"),
 }  # fmt: skip
 
 
@@ -38,10 +40,10 @@ def definitions(cluster: Cluster) -> Iterator[None]:
                 definition = source(program, module) / path
             except ClusterError as error:
                 pytest.skip(f"no definition of {kind}: {error}")
-            stack.callback(cluster.kubectl, "delete", "crd", kind, "--timeout=60s")
+            stack.callback(cluster.kubectl, "delete", "-f", definition, "--timeout=60s")
             # too large for the annotation of a client-side apply
             cluster.kubectl("apply", "--server-side", "-f", definition)
-            cluster.kubectl("wait", "--for=condition=Established", f"crd/{kind}", "--timeout=60s")
+            cluster.kubectl("wait", "--for=condition=Established", "-f", definition, "--timeout=60s")
         yield
 
 
@@ -115,6 +117,14 @@ def test_server_refuses_an_http_route_with_an_unknown_field(cluster: Cluster, ch
     wrong = next(item for item in rendered(chart, "routes", namespace) if item["kind"] == "HTTPRoute")
     wrong["spec"]["rules"][-1]["backendRefs"][0]["weigth"] = 1
     with pytest.raises(CommandError, match="weigth"):
+        cluster.kubectl("apply", *DRY, "-f", "-", input=yaml.safe_dump(wrong))
+
+
+@pytest.mark.usefixtures("definitions")
+def test_server_refuses_a_canary_with_an_unknown_field(cluster: Cluster, chart: Chart, namespace: str) -> None:
+    wrong = next(item for item in rendered(chart, "flagger", namespace) if item["kind"] == "Canary")
+    wrong["spec"]["analysis"]["stepWeigths"] = [10]
+    with pytest.raises(CommandError, match="stepWeigths"):
         cluster.kubectl("apply", *DRY, "-f", "-", input=yaml.safe_dump(wrong))
 
 

@@ -41,6 +41,13 @@ class Release:
         command = ["upgrade", "--install", RELEASE, str(CHART), "-n", self.namespace, "-f", "-", *waiting]
         return self.cluster.helm(*command, input=json.dumps(self.values))
 
+    def helm_values(self) -> dict[str, Any]:
+        """What the user gave to the revision in force."""
+        found: dict[str, Any] = json.loads(
+            self.cluster.helm("get", "values", RELEASE, "-n", self.namespace, "-o", "json")
+        )
+        return found
+
     def pods(self, *, running: bool = True) -> list[dict[str, Any]]:
         """Pods of the release, those apart that are about to end."""
         items = self.cluster.get("-n", self.namespace, "pods", "-l", f"app.kubernetes.io/instance={RELEASE}")["items"]

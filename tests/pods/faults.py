@@ -29,15 +29,18 @@ def compute(body: str) -> Change:
     return change
 
 
-# about three times as slow as the variant that is built, one request at a time
-SLOW = compute("import time\ntime.sleep(0.02 * len(prepared))\nreturn super().compute(prepared)")
-# every twentieth request: not the few that are asked before a step
+def slow(seconds: float) -> Change:
+    """So many seconds more for each request."""
+    return compute(f"import time\ntime.sleep({seconds!r} * len(prepared))\nreturn super().compute(prepared)")
+
+
+# every twentieth request: not the golden ones, which are asked before a step
 FAILING = compute(
     "from handlerkit.errors import RequestError\n"
     "out = super().compute(prepared)\n"
     "for index in range(len(out)):\n"
     "    self.count += 1\n"
-    "    if self.count % 20 == 0:\n"
+    "    if self.count > 40 and self.count % 20 == 0:\n"
     "        out[index] = RequestError(500, 'The twentieth request.')\n"
     "return out"
 )

@@ -24,7 +24,7 @@ def test_no_file_names_a_path_of_one_machine():
     assert found == []
 
 
-@pytest.mark.parametrize("room", ["spec"])
+@pytest.mark.parametrize("room", ["spec", "rollout/helm", "rollout/canary"])
 def test_every_file_of_a_room_has_its_test_file(room):
     sources = {p.stem for p in (ROOT / "src/marline" / room).glob("*.py")} - {"__init__"}
     tests = {p.stem.removeprefix("test_") for p in (ROOT / "tests/unit" / room).glob("test_*.py")}

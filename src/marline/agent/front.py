@@ -103,7 +103,9 @@ def _ingress(settings: PodSettings, manifest: Manifest) -> dict[str, Any]:
         "http1_safe_max_connection_duration": True,
         "http2_protocol_options": {"max_concurrent_streams": 100},
         "local_reply_config": _local_replies(),
-        "access_log": [_access_log()],
+        "access_log": [_access_log(settings.endpoint)],
+        # outcomes are joined by it: whoever sent no id learns the one in the log, and not the server's own
+        "always_set_request_id_in_response": True,
         "http_filters": filters,
         "route_config": {
             "name": "ingress",
@@ -275,7 +277,7 @@ def _local_replies() -> dict[str, Any]:
     }
 
 
-def _access_log() -> dict[str, Any]:
+def _access_log(endpoint: str) -> dict[str, Any]:
     fields = {
         "time": "%START_TIME%",
         "method": "%REQ(:METHOD)%",
@@ -287,6 +289,8 @@ def _access_log() -> dict[str, Any]:
         "bytes_sent": "%BYTES_SENT%",
         "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
         "request_id": "%REQ(X-REQUEST-ID)%",
+        # of itself a line of the log does not say which pod wrote it
+        "endpoint": endpoint,
     }
     return {
         "name": "envoy.access_loggers.stdout",

@@ -15,7 +15,6 @@ from handlerkit import golden as recorded
 from handlerkit.manifest import Golden, Manifest
 from marline.agent.settings import PodSettings
 from marline.errors import ServeError
-from marline.serve.torchserve.archives import read_archive
 
 
 def body(golden: Golden) -> bytes:
@@ -78,6 +77,9 @@ def ask_all(settings: PodSettings, url: str, timeout_s: float = 30.0) -> str:
     Raises:
         ServeError: for the first request that is answered wrongly or not at all.
     """
+    # comes with everything that a server needs, and whoever only compares has none of that
+    from marline.serve.torchserve.archives import read_archive
+
     manifest = read_archive(Path(settings.archive.path)).manifest
     address = f"{url.rstrip('/')}/predictions/{manifest.model}/{manifest.served_version}"
     for number, golden in enumerate(manifest.golden):

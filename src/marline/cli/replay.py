@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -49,13 +50,17 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--metrics", type=FILE, help="Write the outcome here in Prometheus' text format.")
 @click.option("--report", type=FILE, help="Write the outcome here as JSON, with every differing item.")
 @click.option("--record", type=FILE, help="Ask CANDIDATE alone and write requests and answers here; compare nothing.")
+@click.option(
+    "--serve", type=click.IntRange(1, 65535), metavar="PORT",
+    help="Replay at each POST to this port, such as a webhook of Flagger: status 200 is agreement, 409 is none.",
+)  # fmt: skip
 @store_option
 @click.pass_context
 def replay(
     context: click.Context, urls: tuple[str, ...], golden: str | None, archive: Path | None, gate: str | None,
     requests: Path | None, model: str | None, min_agreement: float, max_failed: int, max_abs: float | None,
     concurrency: int, timeout: float, headers: tuple[str, ...], show: int, hide_requests: bool, metrics: Path | None,
-    report: Path | None, record: Path | None, store_root: Path,
+    report: Path | None, record: Path | None, serve: int | None, store_root: Path,
 ) -> None:  # fmt: skip
     """Send the same requests to two endpoints and compare their answers as the gate does.
 
@@ -68,6 +73,8 @@ def replay(
         raise click.UsageError("give REFERENCE and CANDIDATE, or CANDIDATE alone")
     if record is not None and (len(urls) == 2 or metrics is not None or report is not None):
         raise click.UsageError("--record compares nothing: give CANDIDATE alone, and neither --metrics nor --report")
+    if serve is not None and any(option is not None for option in (record, metrics, report)):
+        raise click.UsageError("--serve answers with the outcome: give neither --record nor --metrics nor --report")
     if sum(source is not None for source in (golden, archive, gate, requests)) != 1:
         raise click.UsageError("give one of --golden, --archive, --gate and --requests")
     limits = Limits(min_agreement, max_failed)
@@ -80,6 +87,9 @@ def replay(
         ends = [endpoint(url, model or asked.model, sent, timeout) for url in urls]
         if record is not None:
             _record(ends[0], asked, concurrency, record)
+            return
+        if serve is not None:
+            _serve(serve, lambda: _compared(ends, asked, max_abs, concurrency), limits, show, not hide_requests)
             return
         outcome = _compared(ends, asked, max_abs, concurrency)
     finally:
@@ -155,6 +165,19 @@ def _record(end: Endpoint, asked: Questions, concurrency: int, path: Path) -> No
     found = answered(end, asked, concurrency)
     files.write(path, found)
     click.echo(f"{path}: {len(found)} requests with the answers of {end.address}")
+
+
+def _serve(port: int, compared: Callable[[], Outcome], limits: Limits, show: int, requests: bool) -> None:
+    from marline.rollout.replay.text import lines
+    from marline.rollout.replay.webhook import Webhook
+
+    def once() -> tuple[bool, list[str]]:
+        outcome = compared()
+        return not limits.missed(outcome), list(lines(outcome, limits, show, requests))
+
+    with Webhook(port, once, click.echo) as server:
+        click.echo(f"replays at each POST to port {server.server_port}", err=True)
+        server.serve_forever()
 
 
 def _write_report(path: Path, outcome: Outcome, limits: Limits) -> None:

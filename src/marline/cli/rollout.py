@@ -26,7 +26,23 @@ PATIENCE_S = 60.0
 PAUSE_S = 0.5
 
 
-@click.group()
+class _Verbs(click.Group):
+    """The verb ``ab`` has a module of its own, which is imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All verbs."""
+        return [*super().list_commands(ctx), "ab"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One verb."""
+        if cmd_name == "ab":
+            from marline.cli.rollout_ab import ab
+
+            return ab
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Verbs)
 def rollout() -> None:
     """Move traffic to a new version step by step, judged on evidence, and back by itself."""
 
@@ -47,14 +63,14 @@ def start(environment: str, store_root: Path, helm: Path, only_plan: bool, local
     """Begin to move the traffic of a release to what its file in config/releases says."""
     from marline.rollout.canary import text
 
-    release = _release(environment, store_root)
+    release = release_of(environment, store_root)
     image = release.release.rollout.image
     if image is None and not (local or only_plan):
         raise MarlineError(
             f"{release.path}: rollout.image is missing, which the Job in the cluster needs; build it with "
             "`make image ARGS='--target rollout --tag NAME'`, or drive the rollout here with `--local`"
         )
-    session = _session(release)
+    session = session_of(release)
     plan, rules = session.plan(release, helm)
     click.echo(text.plan(plan), nl=False)
     if only_plan:
@@ -92,8 +108,8 @@ def status(environment: str, store_root: Path, as_json: bool) -> None:
     from marline.rollout.canary.plan import weights_of
     from marline.rollout.canary.status import status as look
 
-    release = _release(environment, store_root)
-    session = _session(release)
+    release = release_of(environment, store_root)
+    session = session_of(release)
     held = session.store.load()
     if as_json:
         click.echo(json.dumps(held.record if held else None))
@@ -110,9 +126,9 @@ def status(environment: str, store_root: Path, as_json: bool) -> None:
 @helm_option
 def abort(environment: str, store_root: Path, helm: Path) -> None:
     """Roll back now; returns when stable has all of its traffic again."""
-    session = _session(_release(environment, store_root))
+    session = session_of(release_of(environment, store_root))
     session.order("abort")
-    _carried_out(session, helm)
+    carried_out(session, helm)
     held = session.held()
     if held.state.outcome not in ("rolled-back", "stopped"):
         raise MarlineError(
@@ -128,7 +144,7 @@ def abort(environment: str, store_root: Path, helm: Path) -> None:
 @helm_option
 def step(environment: str, store_root: Path, helm: Path) -> None:
     """Go on to the next step now, whatever the evidence; pods still have to be ready and right."""
-    session = _session(_release(environment, store_root))
+    session = session_of(release_of(environment, store_root))
     held = session.order("step")
     click.echo(f"rollout {held.plan.id}: ordered, and carried out as soon as the step's pods are ready")
 
@@ -139,9 +155,9 @@ def step(environment: str, store_root: Path, helm: Path) -> None:
 @helm_option
 def promote(environment: str, store_root: Path, helm: Path) -> None:
     """Go to the end now, whatever the evidence; pods still have to be ready and right."""
-    session = _session(_release(environment, store_root))
+    session = session_of(release_of(environment, store_root))
     session.order("promote")
-    _carried_out(session, helm)
+    carried_out(session, helm)
     held = session.held()
     click.echo(f"{held.state.outcome}: {held.state.reason}")
     if held.state.outcome != "promoted":
@@ -158,7 +174,7 @@ def history(environment: str, store_root: Path, wanted: str | None, as_json: boo
     """List the rollouts of a release, or show one with its evidence."""
     from marline.cli.rollout_history import show
 
-    session = _session(_release(environment, store_root))
+    session = session_of(release_of(environment, store_root))
     records = session.store.history()
     if not records:
         session.held()
@@ -187,7 +203,8 @@ def _one(records: list[dict[str, Any]], wanted: str | None) -> dict[str, Any]:
     raise MarlineError(f"--id {wanted}: no such rollout is kept; allowed: {', '.join(r['id'] for r in records)}")
 
 
-def _release(environment: str, store_root: Path) -> Plan:
+def release_of(environment: str, store_root: Path) -> Plan:
+    """The release file, derived."""
     from marline.rollout.plan import plan
 
     found = plan(environment, opened(store_root))
@@ -196,7 +213,8 @@ def _release(environment: str, store_root: Path) -> Plan:
     return found
 
 
-def _session(release: Plan) -> Session:
+def session_of(release: Plan) -> Session:
+    """The release in its cluster."""
     from marline.rollout.canary.session import Session
 
     return Session.open(release.release.namespace, release.release.release)
@@ -227,7 +245,7 @@ def _until_over(session: Session) -> None:
         raise MarlineError(f"rollout {held.plan.id}: {held.state.outcome}: {held.state.reason}")
 
 
-def _carried_out(session: Session, helm: Path) -> None:
+def carried_out(session: Session, helm: Path) -> None:
     """Wait until the driver has done what was ordered; where none is alive, this terminal is the driver."""
     end = time.monotonic() + PATIENCE_S
     while not session.held().state.over:

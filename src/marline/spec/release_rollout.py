@@ -17,6 +17,8 @@ LimitName = Literal[
     "error_share", "error_ratio", "slow_share", "disagree_share", "shift", "cpu_ratio", "cpu_idle_cores",
     "min_answers", "min_compared", "min_windows", "window_s", "stale_after_s",
 ]  # fmt: skip
+# thirty days: an A/B test waits for outcomes, not for answers
+Long = Annotated[int, Field(ge=1, le=2_592_000)]
 Percentage = Annotated[int, Field(ge=0, le=100)]
 
 
@@ -44,8 +46,8 @@ class Rollout(Strict):
         max_length=20,
         description="How much of the way is gone after each step, in percent; the last is 100. `[0, 100]` is blue/green.",
     )
-    pause_s: Seconds = Field(default=60, description="Shortest time of a step.")
-    deadline_s: Seconds = Field(default=300, description="A step without enough evidence by then is rolled back.")
+    pause_s: Long = Field(default=60, description="Shortest time of a step.")
+    deadline_s: Long = Field(default=300, description="A step without enough evidence by then is rolled back.")
     ready_s: Seconds = Field(default=300, description="Time for the new version's pods to be ready.")
     interval_s: float = Field(default=2, ge=0.5, le=60, description="Time between two looks; scrape as often.")
     prometheus: str | None = Field(

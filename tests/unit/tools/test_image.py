@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from marline.errors import MarlineError
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -36,3 +39,70 @@ def test_only_wheels_of_this_torch_are_taken_out_of_local_folders(tmp_path: Path
         (links / name).touch()
     image.copy_links(f"https://links.example/ {tmp_path}/none {links}", context)
     assert [file.name for file in context.iterdir()] == [wanted]
+
+
+ELF = b"\x7fELF\x02\x01\x01"
+
+
+@pytest.fixture
+def helm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program for Linux that is in no PATH."""
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    path = tmp_path / "helm"
+    path.write_bytes(ELF)
+    return path
+
+
+def test_the_helm_that_is_named_goes_into_the_image(helm: Path) -> None:
+    assert image.helm_for_linux(helm) == helm
+
+
+def test_else_it_is_the_one_in_the_path(helm: Path, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    found = tmp_path / "bin" / "helm"
+    found.write_bytes(ELF)
+    found.chmod(0o755)
+    assert image.helm_for_linux(None) == found
+    assert image.helm_for_linux(helm) == helm
+
+
+def test_without_a_helm_the_sentence_says_how_to_name_one(helm: Path) -> None:
+    with pytest.raises(MarlineError, match="^the target rollout needs Helm, and PATH has none; name one for Linux with --helm$"):
+        image.helm_for_linux(None)
+
+
+@pytest.mark.parametrize("start", [b"", b"#!/bin/sh\n", b"\xcf\xfa\xed\xfe"])
+def test_a_program_for_another_system_is_refused(helm: Path, start: bytes) -> None:
+    helm.write_bytes(start)
+    with pytest.raises(MarlineError, match=f"^{helm}: is no program for Linux, which the image is for; name one with --helm$"):
+        image.helm_for_linux(helm)
+
+
+def test_a_file_that_is_not_there_is_named(helm: Path) -> None:
+    helm.unlink()
+    with pytest.raises(MarlineError, match=r"cannot be read \(No such file or directory\); name a Helm for Linux with --helm$"):
+        image.helm_for_linux(helm)
+
+
+def test_the_context_has_a_place_for_helm_and_helm_in_it(
+    helm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image.subprocess, "run", lambda command, **given: subprocess.CompletedProcess(command, 0))
+    for name, given in (("with", helm), ("without", None)):
+        context = tmp_path / name
+        context.mkdir()
+        assert image.prepare(context, [], given) == 0
+        assert (context / "requirements" / "rollout.lock").is_file()
+        assert [path.name for path in (context / "helm").iterdir()] == (["helm"] if given else [])
+    found = tmp_path / "with" / "helm" / "helm"
+    assert found.read_bytes() == ELF
+    assert found.stat().st_mode & 0o777 == 0o755
+
+
+def test_only_the_rollouts_image_needs_one(helm: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(image, "prepare", lambda context, archives, helm: 7)
+    arguments = ["--tool", "docker", "--tag", "x"]
+    assert image.main([*arguments, "--target", "slim"]) == 7
+    assert image.main([*arguments, "--target", "rollout", "--helm", str(helm)]) == 7
+    assert image.main([*arguments, "--target", "rollout"]) == 1
+    assert capsys.readouterr().err == "image: the target rollout needs Helm, and PATH has none; name one for Linux with --helm\n"

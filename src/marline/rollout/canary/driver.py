@@ -18,7 +18,7 @@ from marline.rollout.canary.ends import Abort, Foreign
 from marline.rollout.canary.hands import Hands
 from marline.rollout.canary.lease import Lease, Lost
 from marline.rollout.canary.state import State
-from marline.rollout.canary.store import Held, Store
+from marline.rollout.canary.store import Gone, Held, Store
 from marline.rollout.kube import Kube, Unavailable
 
 PAUSE_S = 0.5
@@ -64,6 +64,7 @@ class Driver:
 
         Raises:
             Lost: when another driver has taken over.
+            Gone: when the rollout was deleted.
             MarlineError: when it cannot go on here; whoever starts it again goes on from the same place.
         """
         if self.record["events"]:
@@ -71,7 +72,7 @@ class Driver:
         while not self.state.over:
             try:
                 phases.PHASES[self.state.phase](self)
-            except (Lost, Unavailable):
+            except (Lost, Gone, Unavailable):
                 raise
             except Foreign as error:
                 self.end("stopped", str(error))
@@ -116,13 +117,15 @@ class Driver:
         self._saved = time.monotonic()
         if not order:
             return
-        self.tools.store.carried_out()
-        if order.get("rollout") != self.plan.id or self.state.phase in ("back", "done"):
-            return
-        self.note("person", f"{order['by']} orders: {order['verb']}.")
-        if order["verb"] == "abort":
-            raise Abort(f"{order['by']} ordered it.")
-        self.state.skip = order["verb"]
+        known = order.get("rollout") != self.plan.id or order["at"] == self.state.heard
+        if not known and self.state.phase not in ("back", "done"):
+            self.note("person", f"{order['by']} orders: {order['verb']}.")
+            if order["verb"] == "abort":
+                # it stays until the way back is written down: whoever is killed before that hears it again
+                raise Abort(f"{order['by']} ordered it.")
+            self.state.skip, self.state.heard = order["verb"], order["at"]
+            self.tools.store.save(self.plan, self.state, self.record)
+        self.tools.store.carried_out(order)
 
     def enter(self, phase: phases.Phase) -> None:
         """Go on to a phase, and write that down first."""

@@ -57,10 +57,16 @@ class Hands:
             HelmRefused: when Helm refuses three times.
             Foreign: when somebody else has changed the release.
         """
+        cleared: str | None = None
         for attempt in range(ATTEMPTS):
             try:
-                cleared = clear_pending(self.kube, self.plan.release, self.plan.id, self.patience_s, self.breathe)
+                again = clear_pending(self.kube, self.plan.release, self.plan.id, self.patience_s, self.breathe)
+                cleared = again or cleared
                 found = self.revision()
+                if cleared and found.values == wanted:
+                    # what the ended Helm has made already is in no revision: Helm takes away what it has had
+                    upgrade(self.helm, self.kube, found, self.plan.values(0), self.plan.id)
+                    found = self.revision()
                 if found.values != wanted:
                     upgrade(self.helm, self.kube, found, wanted, self.plan.id)
                 return cleared

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from marline.spec.release_image import Image
 # a Helm that outlives its driver, which was killed alone, ends well within this
 ORPHAN_S = 15.0
 VERBS = ("abort", "promote", "step")
+MOST_CHARACTERS = 39
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Session:
         """
         kube = Kube.connect(namespace)
         route = route_of(deployed(kube, release))["metadata"]["name"]
-        return cls(kube, release, f"{route[:40].rstrip('-')}-rollout")
+        return cls(kube, release, f"{_short(route)}-rollout")
 
     @property
     def store(self) -> Store:
@@ -163,6 +165,13 @@ class Session:
                 f"httproutes in namespace {self.kube.namespace}: has the weights {shown}, which are not those of revision "
                 f"{revision.number} of release {self.release}; `helm rollback {self.release} {revision.number}` writes them"
             )
+
+
+def _short(name: str) -> str:
+    """A name that leaves place for the Job's: at most 63 with a rollout's id; a cut one ends with a digest of the whole."""
+    if len(name) <= MOST_CHARACTERS:
+        return name
+    return f"{name[: MOST_CHARACTERS - 9].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def moment(seconds: float) -> str:

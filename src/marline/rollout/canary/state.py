@@ -33,6 +33,7 @@ class State:
         answers: last counters by arm and pod, and ``stable`` and ``candidate`` answers since the first step.
         pods: of stable when the rollout began: what the candidate will have to carry.
         skip: what a person has ordered, ``step`` or ``promote``; None for nothing.
+        heard: when the last order was given that is carried out or in ``skip``, Unix seconds.
         held: why the last look said nothing, None where it did.
     """
 
@@ -47,6 +48,7 @@ class State:
     answers: dict[str, Any] = dataclasses.field(default_factory=dict)
     pods: int = 0
     skip: str | None = None
+    heard: float | None = None
     held: str | None = None
 
     def enter(self, phase: Phase, at: float) -> None:

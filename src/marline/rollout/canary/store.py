@@ -22,6 +22,10 @@ MOST_HISTORY_BYTES = 500_000
 ATTEMPTS = 10
 
 
+class Gone(MarlineError):
+    """The ConfigMap holds the rollout no longer: nothing may be written any more."""
+
+
 @dataclass
 class Held:
     """What the ConfigMap holds of the last rollout."""
@@ -81,12 +85,12 @@ class Store:
             The order that a person has given and nobody has carried out yet, if any.
 
         Raises:
-            MarlineError: when the ConfigMap is gone, or holds another rollout.
+            Gone: when the ConfigMap is gone, or holds another rollout.
         """
         for _ in range(ATTEMPTS):
             found = self.kube.get("configmaps", self.name)
             if found is None or json.loads(found["data"]["plan"])["id"] != plan.id:
-                raise MarlineError(
+                raise Gone(
                     f"configmaps/{self.name}: holds rollout {plan.id} no longer; the release stays as it is: see "
                     "`marline rollout status`"
                 )
@@ -104,9 +108,19 @@ class Store:
         """Give an order to the driver of the rollout that the ConfigMap holds."""
         self.kube.patch("configmaps", self.name, {"data": {"order": json.dumps(order)}}, "marline")
 
-    def carried_out(self) -> None:
-        """Take the order away."""
-        self.kube.patch("configmaps", self.name, {"data": {"order": None}}, "marline")
+    def carried_out(self, order: dict[str, Any]) -> None:
+        """Take an order away, unless it is another one already."""
+        for _ in range(ATTEMPTS):
+            found = self.kube.get("configmaps", self.name)
+            if found is None or found["data"].get("order") != json.dumps(order):
+                return
+            del found["data"]["order"]
+            try:
+                self.kube.replace("configmaps", found)
+            except Conflict:
+                continue
+            return
+        raise MarlineError(f"configmaps/{self.name}: changes faster than it can be written; try again")
 
     def history(self) -> list[Record]:
         """Records of all rollouts that are kept, the oldest first."""

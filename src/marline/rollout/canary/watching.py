@@ -94,8 +94,10 @@ def _note(driver: Driver, judge: Judge, seen: Look, verdict: Verdict, replay: Re
     state.held = held
     state.judge = judge.to_json()
     records.verdict(driver.record, state.step, verdict)
-    counts = state.answers.setdefault("counts", {"stable": 0.0, "candidate": 0.0, "replayed": 0})
-    counts["replayed"] += replay.compared if replay else 0
+    counts = state.answers.setdefault("counts", {"stable": 0.0, "candidate": 0.0, "replayed": 0, "asked": 0})
+    # what was replayed since the last look will be scraped until the next one
+    counts["replayed"] += counts["asked"]
+    counts["asked"] = replay.compared if replay else 0
     for arm, series in (("stable", seen.stable), ("candidate", seen.candidate)):
         own = {pod: Series(answers=each.answers, errors=each.errors) for pod, each in series.items()}
         found = advance(state.answers.setdefault(arm, {}), own, verdict.at).get("answers", {})

@@ -18,6 +18,10 @@ from marline.errors import MarlineError
 from marline.rollout.kube import Kube, Object
 
 DEPLOYED = "deployed"
+# was in force until another revision took its place
+SUPERSEDED = "superseded"
+# a manifest is long, and is read at every look: by the library in C where there is one
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # a Helm that is at work, or that was killed at it
 PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
 
@@ -50,24 +54,30 @@ class Revision:
 
     def objects(self, *kinds: str) -> list[Object]:
         """Objects of the manifest, of these kinds or all."""
-        found = [item for item in yaml.safe_load_all(self.manifest) if item]
+        found = [item for item in yaml.load_all(self.manifest, Loader=_LOADER) if item]
         return [item for item in found if not kinds or item["kind"] in kinds]
 
 
-def revisions(kube: Kube, name: str) -> list[Revision]:
-    """All revisions of a release that are kept, the oldest first."""
-    found = kube.list("secrets", f"owner=helm,name={name}")
+def revisions(kube: Kube, name: str, status: str | None = None) -> list[Revision]:
+    """All revisions of a release that are kept, or those of one status, the oldest first."""
+    found = kube.list("secrets", f"owner=helm,name={name}" + (f",status={status}" if status else ""))
     return sorted((decoded(secret) for secret in found), key=lambda revision: revision.number)
 
 
 def deployed(kube: Kube, name: str) -> Revision:
     """The revision that is in force.
 
+    Helm supersedes the old one before it calls the new one deployed: where it was killed between the two, it takes the
+    newest superseded one for the one in force, and so is done here.
+
     Raises:
         MarlineError: where there is none.
     """
-    found = [revision for revision in revisions(kube, name) if revision.status == DEPLOYED]
-    if not found:
+    for status in (DEPLOYED, SUPERSEDED):
+        # of many revisions, each with a whole chart, only those are asked for
+        if found := revisions(kube, name, status):
+            break
+    else:
         raise MarlineError(
             f"namespace {kube.namespace}: no release {name} is deployed there; install it first, with the values "
             "that `marline release` writes"

@@ -44,7 +44,8 @@ def upgrade(helm: Path, kube: Kube, base: Revision, values: dict[str, Any], roll
         HelmRefused: with what Helm says.
         MarlineError: where there is no Helm.
     """
-    more = ["--timeout", f"{SECONDS}s", "--history-max", str(HISTORY)]
+    # what a refused upgrade has made is in no revision in force, so that no later one would take it away
+    more = ["--timeout", f"{SECONDS}s", "--history-max", str(HISTORY), "--cleanup-on-fail"]
     more += ["--labels", f"{LABEL}={rollout}", "--description", f"marline rollout {rollout}"]
     _upgrade(helm, kube, base, values, more)
 

@@ -10,7 +10,7 @@ from marline.rollout.history import plots, say
 from marline.rollout.history.record import Evidence, Record, Step
 
 STYLE = Path(__file__).with_name("page.css")
-KINDS = {"promoted": "good", "rolled-back": "bad", "running": "warn"}
+KINDS = {"promoted": "good", "rolled-back": "bad", "running": "warn", "stopped": "warn"}
 HEAD = ("metric", "candidate", "stable", "allowed", "e-value", "ends at", "answers", "windows", "not enough yet")
 RISK = "At most {:g} % of the rollouts of candidates that keep them are rolled back on evidence."
 KEY = '<span class="key candidate"></span>candidate<span class="key stable"></span>stable<span class="key limit"></span>limit'

@@ -106,7 +106,7 @@ class Record(BaseModel):
     by: str
     started: Moment
     ended: Moment | None = None
-    outcome: Literal["running", "promoted", "rolled-back"]
+    outcome: Literal["running", "promoted", "rolled-back", "stopped"]
     reason: str | None = None
     steps: tuple[Step, ...] = ()
     weights: tuple[Weights, ...] = ()

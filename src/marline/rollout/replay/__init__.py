@@ -8,6 +8,7 @@
 - ``judge``: replies to an outcome, through :func:`marline.build.gate.compare.compare`
 - ``outcome``: what was found, and which limits it misses
 - ``text``, ``metrics``: an outcome for people, and for Prometheus
+- ``webhook``: a replay at each POST
 
 Importing this loads no numpy and no torch; comparing loads numpy, and the gate's items need what building needs.
 """

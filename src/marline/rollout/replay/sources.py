@@ -9,7 +9,6 @@ from handlerkit.manifest import Manifest
 from marline.artifact.store import Store
 from marline.errors import SourceError
 from marline.rollout.replay.requests import Item, Questions
-from marline.serve.torchserve.archives import read_archive
 from marline.spec.model import ModelSpec
 
 _NAME = re.compile(r"(?P<model>[^@/]+)@(?P<version>[^@/]+)/(?P<variant>[^@/]+)")
@@ -39,6 +38,9 @@ def golden_of_archive(path: Path) -> Questions:
         ServeError: for an archive that is missing or damaged.
         SourceError: for one without golden requests.
     """
+    # comes with everything that a server needs, and a rollout's Job has none of that
+    from marline.serve.torchserve.archives import read_archive
+
     return golden(read_archive(path).manifest)
 
 

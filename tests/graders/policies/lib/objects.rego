@@ -9,17 +9,20 @@ of_kind(kind) := {object | some object in all; object.kind == kind}
 
 name(object) := sprintf("%s/%s", [object.kind, object.metadata.name])
 
-# Pods of Deployments, and pods by themselves. `lasting`: it serves until it is told to stop.
+# Pods of Deployments, and pods by themselves. `lasting`: it serves a model until it is told to stop; the replay that
+# Flagger calls does not.
 pods contains {
 	"name": name(object),
 	"metadata": object.spec.template.metadata,
 	"spec": object.spec.template.spec,
-	"lasting": true,
+	"lasting": labels(object)["app.kubernetes.io/component"] != "replay",
 } if some object in of_kind("Deployment")
 
 pods contains {"name": name(object), "metadata": object.metadata, "spec": object.spec, "lasting": false} if {
 	some object in of_kind("Pod")
 }
+
+labels(deployment) := object.get(deployment.spec.template.metadata, "labels", {"app.kubernetes.io/component": ""})
 
 # `role`: init (runs to its end before the others), sidecar or main.
 containers contains {"pod": pod, "role": role, "spec": container} if {

@@ -39,7 +39,7 @@ def test_keys_of_later_marlines_are_left_out(promoted):
     ("change", "says"),
     [
         ({"schema_version": 2}, "schema_version 2 is not 1, which this marline reads; use the marline that wrote it"),
-        ({"outcome": "lost"}, "is no record of a rollout: outcome: input should be 'running', 'promoted' or 'rolled-back'"),
+        ({"outcome": "lost"}, "is no record of a rollout: outcome: input should be 'running', 'promoted', 'rolled-back' or 'stopped'"),
         ({"started": None}, "is no record of a rollout: started: input should be a valid number"),
         ({"started": 1e300}, "is no record of a rollout: started: input should be less than"),
         ({"candidate": {"endpoint": "green"}}, "is no record of a rollout: candidate.model: field required"),

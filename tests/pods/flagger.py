@@ -1,0 +1,93 @@
+"""A real Flagger on the cluster: its program, its own definitions and rights from its Go module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cluster.api import Cluster
+from cluster.binaries import digest, module_of, source
+from cluster.images import write_image
+from cluster.settings import cache
+from pods import gateway
+from pods.monitoring import RESTRICTED, program
+
+IMAGE = "marline.test/flagger:1"
+MODULE = "github.com/fluxcd/flagger"
+PORT = 8080
+
+
+def not_wanted() -> str | None:
+    """Why there is no Flagger for these tests, or None: it takes minutes to build once."""
+    if (cache() / "bin" / digest(module_of("flagger"))).is_dir():
+        return gateway.not_wanted()
+    without = gateway.not_wanted()
+    return without and without.replace("Traefik", "Flagger").replace("10 minutes", "some minutes")
+
+
+@contextmanager
+def flagger(cluster: Cluster, folder: Path, prometheus: str) -> Iterator[None]:
+    """Flagger in a namespace of its own; nothing of it stays.
+
+    Args:
+        cluster: where.
+        folder: for the image, until it is on the cluster.
+        prometheus: address of one, for Flagger's own look whether there is any.
+    """
+    image = write_image(folder / "flagger.tar", IMAGE, {"/flagger": program("flagger")}, ["/flagger"])
+    cluster.import_image(image)
+    image.unlink()
+    artifacts = source("flagger", MODULE) / "artifacts" / "flagger"
+    # too large for the annotation of a client-side apply
+    cluster.kubectl("apply", "--server-side", "-f", artifacts / "crd.yaml")
+    try:
+        kinds = [f"crd/{kind}.flagger.app" for kind in ("canaries", "metrictemplates", "alertproviders")]
+        cluster.kubectl("wait", "--for=condition=Established", *kinds, "--timeout=60s")
+        with cluster.namespace("flagger") as namespace:
+            text = yaml.safe_dump_all([*_rights(artifacts, namespace), _deployment(namespace, prometheus)])
+            try:
+                cluster.apply(text)
+                cluster.kubectl("-n", namespace, "rollout", "status", "deployment/flagger", "--timeout=120s")
+                yield
+            finally:
+                cluster.kubectl("delete", "-f", "-", "--ignore-not-found", "--timeout=120s", input=text)
+    finally:
+        cluster.kubectl("delete", "-f", artifacts / "crd.yaml", "--ignore-not-found", "--timeout=120s")
+
+
+def _rights(artifacts: Path, namespace: str) -> list[dict[str, Any]]:
+    """The account and what it may, as Flagger's project gives them, under names of this namespace's own."""
+    found = [item for item in yaml.safe_load_all((artifacts / "account.yaml").read_text("utf-8")) if item]
+    for item in found:
+        if item["kind"] == "ServiceAccount":
+            item["metadata"]["namespace"] = namespace
+            continue
+        item["metadata"]["name"] = f"flagger-{namespace}"
+        if item["kind"] == "ClusterRoleBinding":
+            item["roleRef"]["name"] = f"flagger-{namespace}"
+            item["subjects"][0]["namespace"] = namespace
+    return found
+
+
+def _deployment(namespace: str, prometheus: str) -> dict[str, Any]:
+    container = {
+        "name": "flagger",
+        "image": IMAGE,
+        "imagePullPolicy": "Never",
+        "args": ["-mesh-provider=gatewayapi:v1", f"-metrics-server={prometheus}", "-control-loop-interval=2s", "-log-level=info"],
+        "securityContext": {**RESTRICTED, "runAsUser": 10001},
+        "resources": {"requests": {"cpu": "20m"}},
+        "readinessProbe": {"httpGet": {"path": "/healthz", "port": PORT}, "periodSeconds": 1},
+    }  # fmt: skip
+    labels = {"app": "flagger"}
+    template = {"metadata": {"labels": labels}, "spec": {"serviceAccountName": "flagger", "containers": [container]}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "flagger", "namespace": namespace},
+        "spec": {"selector": {"matchLabels": labels}, "template": template},
+    }
