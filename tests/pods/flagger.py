@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,13 +31,16 @@ def not_wanted() -> str | None:
 
 
 @contextmanager
-def flagger(cluster: Cluster, folder: Path, prometheus: str) -> Iterator[None]:
+def flagger(cluster: Cluster, folder: Path, prometheus: str) -> Iterator[str]:
     """Flagger in a namespace of its own; nothing of it stays.
 
     Args:
         cluster: where.
         folder: for the image, until it is on the cluster.
         prometheus: address of one, for Flagger's own look whether there is any.
+
+    Yields:
+        The namespace.
     """
     image = write_image(folder / "flagger.tar", IMAGE, {"/flagger": program("flagger")}, ["/flagger"])
     cluster.import_image(image)
@@ -52,11 +56,18 @@ def flagger(cluster: Cluster, folder: Path, prometheus: str) -> Iterator[None]:
             try:
                 cluster.apply(text)
                 cluster.kubectl("-n", namespace, "rollout", "status", "deployment/flagger", "--timeout=120s")
-                yield
+                yield namespace
             finally:
                 cluster.kubectl("delete", "-f", "-", "--ignore-not-found", "--timeout=120s", input=text)
     finally:
         cluster.kubectl("delete", "-f", artifacts / "crd.yaml", "--ignore-not-found", "--timeout=120s")
+
+
+def said(cluster: Cluster, namespace: str) -> list[str]:
+    """What Flagger said of canaries. Its events are the same, but Kubernetes keeps a few of many."""
+    lines = cluster.kubectl("-n", namespace, "logs", "deployment/flagger", "--tail=-1").splitlines()
+    entries = [json.loads(line) for line in lines if line.startswith("{")]
+    return [entry["msg"] for entry in entries if "canary" in entry]
 
 
 def _rights(artifacts: Path, namespace: str) -> list[dict[str, Any]]:

@@ -77,7 +77,9 @@ def script(classes: Sequence[str]) -> str:
     """
     if not classes:
         return ""
-    written = {text: name for name in classes for text in (json.dumps(name)[1:-1], json.dumps(name, ensure_ascii=False)[1:-1])}
+    written = {
+        text: name for name in classes for text in (json.dumps(name)[1:-1], json.dumps(name, ensure_ascii=False)[1:-1])
+    }
     # Envoy cuts dots off the end of a label's value: names that differ in nothing else share a counter
     counters = {text: f"{COUNTER}.[{name.rstrip('.')}]" for text, name in written.items()}
     entries = ", ".join(f"[{_quoted(text)}] = {_quoted(counter)}" for text, counter in counters.items())

@@ -26,7 +26,9 @@ AT_ONCE = 2
 Entry = dict[str, Any]
 
 
-def answers_of(judged: Mapping[str, Path], exam: Exam, scratch: Path, say: Callable[[str], None]) -> dict[str, Answers | BuildError]:
+def answers_of(
+    judged: Mapping[str, Path], exam: Exam, scratch: Path, say: Callable[[str], None]
+) -> dict[str, Answers | BuildError]:
     """Each variant's answers, from processes of one thread each, as many at once as there are cores, at most two."""
     questions = scratch / "exam.pkl"
     with questions.open("wb") as file:
@@ -44,7 +46,9 @@ def answers_of(judged: Mapping[str, Path], exam: Exam, scratch: Path, say: Calla
         return dict(zip(judged, pool.map(one, judged), strict=True))
 
 
-def judge(spec: ModelSpec, staged: Mapping[str, Staged], answers: Mapping[str, Answers | BuildError], exam: Exam) -> dict[str, Entry]:
+def judge(
+    spec: ModelSpec, staged: Mapping[str, Staged], answers: Mapping[str, Answers | BuildError], exam: Exam
+) -> dict[str, Entry]:
     """The report's entry of each variant, quality only.
 
     Raises:
@@ -58,7 +62,9 @@ def judge(spec: ModelSpec, staged: Mapping[str, Staged], answers: Mapping[str, A
         gates, required = spec.gates(name), spec.variants[name].required
         if isinstance(found, Answers) and found.gate.shape != reference.gate.shape:
             width, wanted = found.gate.shape[1], reference.gate.shape[1]
-            found = BuildError(f"{name}: gives {width} numbers where {spec.reference} gives {wanted}; correct `outputs` in the spec")
+            found = BuildError(
+                f"{name}: gives {width} numbers where {spec.reference} gives {wanted}; correct `outputs` in the spec"
+            )
         if isinstance(found, BuildError):
             entries[name] = report.variant_entry(required, gates, None, str(found))
             continue
@@ -92,7 +98,13 @@ def load_handlers(task: str, directories: Mapping[str, Path]) -> dict[str, Handl
     return out
 
 
-def measure(spec: ModelSpec, handlers: Mapping[str, Handler], answers: Mapping[str, Answers], exam: Exam, entries: dict[str, Entry]) -> None:
+def measure(
+    spec: ModelSpec,
+    handlers: Mapping[str, Handler],
+    answers: Mapping[str, Answers],
+    exam: Exam,
+    entries: dict[str, Entry],
+) -> None:
     """Time the loaded artifacts in interleaved rounds and add what belongs to this CPU class to their entries."""
     times = speed.measure({n: h.backend for n, h in handlers.items()}, spec.reference, exam.gate, spec.task != "tensor")
     for name, found in times.items():

@@ -111,7 +111,11 @@ def _lay_out(stage: Path, manifest: Manifest, work: Path) -> Path:
     }
     done = subprocess.run(
         [sys.executable, "-c", f"import tempfile; tempfile.tempdir = {str(work / 'tmp')!r}\n{_LAYOUT}"],
-        cwd=work, input=json.dumps(settings), capture_output=True, text=True, check=False,
+        cwd=work,
+        input=json.dumps(settings),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]

@@ -70,7 +70,9 @@ def measure_model(
             else:
                 say(f"{name}: {handler if not isinstance(handler, Handler) else answered}")
         if spec.reference not in handlers:
-            raise BuildError(f"{spec.name} {spec.version}: the reference {spec.reference} does not run here, nothing can be compared with it")
+            raise BuildError(
+                f"{spec.name} {spec.version}: the reference {spec.reference} does not run here, nothing can be compared with it"
+            )
         say(f"timing {len(handlers)} variants in interleaved rounds, one thread")
         measure(spec, handlers, {n: a for n, a in found.items() if isinstance(a, Answers)}, exam, entries)
     document |= measured_here(entries, warnings)
@@ -79,5 +81,7 @@ def measure_model(
     folder = store.directory(spec.name, spec.version)
     write_report(folder, document)
     if document["default_variant"] is None:
-        raise GateError(f"{spec.name} {spec.version}: no variant is eligible on CPU class {document['cpu_class']}; see {folder / 'report.html'}")
+        raise GateError(
+            f"{spec.name} {spec.version}: no variant is eligible on CPU class {document['cpu_class']}; see {folder / 'report.html'}"
+        )
     return document

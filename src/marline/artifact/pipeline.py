@@ -40,7 +40,14 @@ class BuildResult:
 
 
 def build_model(
-    spec: ModelSpec, base: Path, store: Store, compat: Compat, say: Say, *, strict: bool = False, only: Sequence[str] = ()
+    spec: ModelSpec,
+    base: Path,
+    store: Store,
+    compat: Compat,
+    say: Say,
+    *,
+    strict: bool = False,
+    only: Sequence[str] = (),
 ) -> BuildResult:
     """Build, gate and publish the variants of a spec.
 
@@ -73,7 +80,10 @@ def build_model(
         return BuildResult(known, False)
     published = _published_entries(store, spec, digest) if only else {}
     source = resolve(spec, base)
-    with store.staging(spec.name, spec.version) as staging, tempfile.TemporaryDirectory(prefix="marline-build-") as scratch:
+    with (
+        store.staging(spec.name, spec.version) as staging,
+        tempfile.TemporaryDirectory(prefix="marline-build-") as scratch,
+    ):
         stage = Stage(spec, source, staging.path, Path(scratch))
         wanted = [n for n in spec.variants if not only or n in only or n == spec.reference]
         staged, errors = _build_all(stage, wanted, say)
@@ -108,12 +118,19 @@ def _build_all(stage: Stage, wanted: list[str], say: Say) -> tuple[dict[str, Sta
             if name == stage.spec.reference:
                 raise
             say(f"{name}: {error}")
-            errors[name] = report.variant_entry(stage.spec.variants[name].required, stage.spec.gates(name), None, str(error))
+            errors[name] = report.variant_entry(
+                stage.spec.variants[name].required, stage.spec.gates(name), None, str(error)
+            )
     return staged, errors
 
 
 def _golden_and_speed(
-    spec: ModelSpec, staged: dict[str, Staged], answers: dict[str, Answers | BuildError], exam: Exam, entries: dict[str, Entry], say: Say
+    spec: ModelSpec,
+    staged: dict[str, Staged],
+    answers: dict[str, Answers | BuildError],
+    exam: Exam,
+    entries: dict[str, Entry],
+    say: Say,
 ) -> None:
     passed = [n for n, e in entries.items() if e["status"] == "pass"]
     loaded = load_handlers(spec.task, {n: staged[n].judged for n in passed})
@@ -128,7 +145,9 @@ def _golden_and_speed(
         measure(spec, handlers, {n: a for n, a in answers.items() if isinstance(a, Answers)}, exam, entries)
 
 
-def _document(spec: ModelSpec, entries: dict[str, Entry], exam: Exam, digest: str, warnings: list[str]) -> dict[str, Any]:
+def _document(
+    spec: ModelSpec, entries: dict[str, Entry], exam: Exam, digest: str, warnings: list[str]
+) -> dict[str, Any]:
     return {
         "schema_version": report.SCHEMA_VERSION,
         "model": spec.name,
@@ -168,7 +187,9 @@ def _refuse_failures(spec: ModelSpec, store: Store, document: dict[str, Any], en
             f"see {folder / 'report.html'}, and loosen a limit with a reason or add a variant"
         )
     entry = entries[failed[0]]
-    why = entry["error"] or "; ".join(f"{m['limit']} {m['found']:.4g}, allowed {m['allowed']:.4g}" for m in entry["missed"])
+    why = entry["error"] or "; ".join(
+        f"{m['limit']} {m['found']:.4g}, allowed {m['allowed']:.4g}" for m in entry["missed"]
+    )
     raise GateError(
         f"{spec.name} {spec.version}: required variant {failed[0]} failed: {why}; nothing was published, "
         f"see {folder / 'report.html'}"
@@ -189,7 +210,9 @@ def evidence(document: dict[str, Any], entry: Entry) -> dict[str, Any]:
         "machine": document["machine"],
         "versions": document["versions"],
         "warnings": document["warnings"],
-        "measured": {key: value for key, value in entry.items() if key not in ("limits", "required", "loosened_because", "error")},
+        "measured": {
+            key: value for key, value in entry.items() if key not in ("limits", "required", "loosened_because", "error")
+        },
     }
 
 

@@ -72,7 +72,9 @@ class Stage:
 
     def _make(self, variant: str, directory: Path, twin: Any) -> Manifest:
         directory.mkdir()
-        context = Context(self.spec, variant, self.source, self.text, self.calibration.get(variant), directory, self.scratch)
+        context = Context(
+            self.spec, variant, self.source, self.text, self.calibration.get(variant), directory, self.scratch
+        )
         built: Built = twin(context) if twin else build_variant(context)
         for name in built.files:
             # a file that was brought stays as it is, unless a part of it was saved anew
@@ -82,7 +84,9 @@ class Stage:
             shutil.copyfile(self.text.tokenizer, directory / "tokenizer.json")
         manifest = draft_manifest(context, built, self.golden)
         if twin:
-            manifest = dataclasses.replace(manifest, requirements=dataclasses.replace(manifest.requirements, cpu_flags=()))
+            manifest = dataclasses.replace(
+                manifest, requirements=dataclasses.replace(manifest.requirements, cpu_flags=())
+            )
         (directory / manifests.FILE_NAME).write_text(manifests.dumps(manifest))
         for path in filter(Path.is_file, directory.rglob("*")):
             path.chmod(0o644)
@@ -98,7 +102,7 @@ def _read_calibration(spec: ModelSpec, source: ModelSource) -> Mapping[str, Mapp
     except json.JSONDecodeError as error:
         raise SourceError(f"{path}: is not JSON ({error}); make it again with `marline train {spec.name}`") from error
     if not isinstance(document, dict):
-        raise SourceError(f"{path}: must be an object with one section per variant; make it again with `marline train {spec.name}`")
+        raise SourceError(
+            f"{path}: must be an object with one section per variant; make it again with `marline train {spec.name}`"
+        )
     return document
-
-

@@ -9,9 +9,15 @@ from marline.spec.names import VARIANTS
 
 ABSENT = "-"
 MEASURED = {
-    "max_drop_points": "drop_points", "max_bound_points": "drop_bound_points", "min_agreement": "agreement",
-    "max_abs": "max_abs", "min_cosine": "cosine", "min_sqnr_db": "sqnr_db", "max_flip_share": "flip_share",
-    "max_batch_drift": "batch_drift", "max_load_seconds": "load_seconds",
+    "max_drop_points": "drop_points",
+    "max_bound_points": "drop_bound_points",
+    "min_agreement": "agreement",
+    "max_abs": "max_abs",
+    "min_cosine": "cosine",
+    "min_sqnr_db": "sqnr_db",
+    "max_flip_share": "flip_share",
+    "max_batch_drift": "batch_drift",
+    "max_load_seconds": "load_seconds",
 }
 """Limit to the key of a report entry that it is about; the two others are derived in :func:`found`."""
 

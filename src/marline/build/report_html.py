@@ -86,7 +86,7 @@ def _comparison(report: dict[str, Any]) -> str:
     rows = (_row(name, entry, name == report["default_variant"]) for name, entry in report["variants"].items())
     return (
         f"<h2>Variants</h2>\n{_table(head, rows)}"
-        '<p class="faint">Ratios are the reference\'s time divided by the variant\'s: above 1 is faster. Below the p50 '
+        "<p class=\"faint\">Ratios are the reference's time divided by the variant's: above 1 is faster. Below the p50 "
         "ratio: its 95 % interval over the rounds. One thread; p50 and p95 at batch 1, throughput at batch 8. "
         f"{items['gate']} items in the gate split, which the limits apply to, {items['test']} in the test split, which "
         "no limit looks at. Quality belongs to the artifact; speed, memory and load time to this CPU class.</p>\n"
@@ -98,7 +98,10 @@ def _row(name: str, entry: Entry, default: bool) -> str:
     able = say.eligible(entry)
     cells = [
         f"<th>{escape(name)}{_small(note)}</th>",
-        *(f'<td class="left"><span class="tag {KINDS.get(t, "none")}">{t}</span></td>' for t in (entry["status"], able)),
+        *(
+            f'<td class="left"><span class="tag {KINDS.get(t, "none")}">{t}</span></td>'
+            for t in (entry["status"], able)
+        ),
     ]
     for _, key, words in NUMBERS:
         low_high = entry.get("p50_ratio_interval") if key == "p50_ratio" else None

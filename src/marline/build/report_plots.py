@@ -17,10 +17,23 @@ from matplotlib.figure import Figure
 INK, FAINT, ACCENT, GOOD, BAD, FILL = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
 _VARIABLES = {INK: "ink", FAINT: "faint", ACCENT: "accent", GOOD: "good", BAD: "bad", FILL: "panel"}
 _STYLE = {
-    "svg.hashsalt": "marline", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 12,
-    "text.color": INK, "axes.edgecolor": FAINT, "axes.labelcolor": INK, "xtick.color": FAINT, "ytick.color": FAINT,
-    "xtick.labelcolor": INK, "ytick.labelcolor": INK, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.grid": True, "grid.color": FAINT, "grid.alpha": 0.25, "axes.axisbelow": True,
+    "svg.hashsalt": "marline",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 12,
+    "text.color": INK,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": FAINT,
+    "grid.alpha": 0.25,
+    "axes.axisbelow": True,
 }
 _CHARACTER, _LINE = 7.2, 16.0  # pixels of a label at 72 dots per inch
 _NOTHING = {"Date": None, "Creator": None, "Format": None, "Type": None}
@@ -58,7 +71,11 @@ def accuracy_against_latency(report: dict[str, Any]) -> str:
         box = axes.get_window_extent()
         for name, (dx, dy) in _label_offsets(points, (box.x0, box.y0, box.x1, box.y1)).items():
             axes.annotate(
-                name, (measured[name]["p50_ms"], heights[name]), (dx, dy), textcoords="offset pixels", va="center",
+                name,
+                (measured[name]["p50_ms"], heights[name]),
+                (dx, dy),
+                textcoords="offset pixels",
+                va="center",
                 fontweight="bold" if name == report["default_variant"] else "normal",
             )
         return _svg(figure, "accuracy", "Accuracy against median latency, one point per variant")

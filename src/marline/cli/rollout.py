@@ -247,9 +247,9 @@ def _until_over(session: Session) -> None:
 
 def carried_out(session: Session, helm: Path) -> None:
     """Wait until the driver has done what was ordered; where none is alive, this terminal is the driver."""
-    end = time.monotonic() + PATIENCE_S
+    end, watcher = time.monotonic() + PATIENCE_S, session.watcher()
     while not session.held().state.over:
-        if not session.driven():
+        if watcher.holder() is None:
             click.echo("no driver is alive: this terminal goes on with it", err=True)
             session.drive(helm, _say)
             return

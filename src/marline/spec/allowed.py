@@ -93,8 +93,10 @@ def _describe(schema: dict[str, Any]) -> str:
     kind = schema.get("type")
     if kind in ("integer", "number"):
         limits = [text.format(_number(schema[key])) for key, text in _COMPARISONS.items() if key in schema]
-        return ("a whole number " if kind == "integer" else "a number ") + " and ".join(limits) if limits else (
-            "a whole number" if kind == "integer" else "a finite number"
+        return (
+            ("a whole number " if kind == "integer" else "a number ") + " and ".join(limits)
+            if limits
+            else ("a whole number" if kind == "integer" else "a finite number")
         )
     if kind == "string":
         return _describe_text(schema)

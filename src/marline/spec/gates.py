@@ -10,18 +10,57 @@ from marline.spec.base import BrokenRules, Overrides, Strict
 class Gates(Strict):
     """Limits of one variant; all of them are checked, each miss is reported by its name."""
 
-    max_drop_points: float = Field(default=0.5, ge=0, le=100, description="Largest drop of the task metric against the reference, in percentage points.")
-    max_bound_points: float = Field(default=1.5, ge=0, le=100, description="Largest one-sided 95 % paired upper bound of that drop, in percentage points.")
-    min_agreement: float = Field(default=0.97, ge=0, le=1, description="Smallest share of items with the reference's top-1 answer.")
-    max_abs: float = Field(default=2.0, gt=0, description="Largest absolute difference of any output from the reference's.")
-    min_cosine: float = Field(default=0.97, ge=-1, le=1, description="Smallest cosine between all outputs and the reference's.")
-    min_sqnr_db: float = Field(default=12.0, description="Smallest signal-to-quantization-noise ratio of the outputs over all items, in dB.")
-    max_flip_share: float = Field(default=0.01, ge=0, le=1, description="Largest share of items whose label changes when batched with strangers and padding.")
-    max_batch_drift: float = Field(default=1.0, gt=0, description="Largest absolute difference of any output between solo and batched with strangers.")
-    max_p50_ratio_to_eager: float = Field(default=1.25, gt=0, description="Eligibility per CPU class: median latency at batch 1 divided by the reference's.")
-    max_rss_mb: float = Field(default=1500.0, gt=0, description="Eligibility per CPU class: resident memory of one worker process, in MB.")
-    max_load_seconds: float = Field(default=60.0, gt=0, description="Eligibility per CPU class: time to load and answer once, in seconds.")
-    reason: str | None = Field(default=None, min_length=10, description="Why a limit looser than the default is right; required then, printed in the report.")
+    max_drop_points: float = Field(
+        default=0.5,
+        ge=0,
+        le=100,
+        description="Largest drop of the task metric against the reference, in percentage points.",
+    )
+    max_bound_points: float = Field(
+        default=1.5,
+        ge=0,
+        le=100,
+        description="Largest one-sided 95 % paired upper bound of that drop, in percentage points.",
+    )
+    min_agreement: float = Field(
+        default=0.97, ge=0, le=1, description="Smallest share of items with the reference's top-1 answer."
+    )
+    max_abs: float = Field(
+        default=2.0, gt=0, description="Largest absolute difference of any output from the reference's."
+    )
+    min_cosine: float = Field(
+        default=0.97, ge=-1, le=1, description="Smallest cosine between all outputs and the reference's."
+    )
+    min_sqnr_db: float = Field(
+        default=12.0, description="Smallest signal-to-quantization-noise ratio of the outputs over all items, in dB."
+    )
+    max_flip_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Largest share of items whose label changes when batched with strangers and padding.",
+    )
+    max_batch_drift: float = Field(
+        default=1.0,
+        gt=0,
+        description="Largest absolute difference of any output between solo and batched with strangers.",
+    )
+    max_p50_ratio_to_eager: float = Field(
+        default=1.25,
+        gt=0,
+        description="Eligibility per CPU class: median latency at batch 1 divided by the reference's.",
+    )
+    max_rss_mb: float = Field(
+        default=1500.0, gt=0, description="Eligibility per CPU class: resident memory of one worker process, in MB."
+    )
+    max_load_seconds: float = Field(
+        default=60.0, gt=0, description="Eligibility per CPU class: time to load and answer once, in seconds."
+    )
+    reason: str | None = Field(
+        default=None,
+        min_length=10,
+        description="Why a limit looser than the default is right; required then, printed in the report.",
+    )
 
 
 LIMITS = tuple(name for name in Gates.model_fields if name != "reason")
@@ -51,7 +90,8 @@ class GateOverrides(Overrides, Gates):
         return [
             name
             for name in LIMITS
-            if name in given and (given[name] < default[name] if name.startswith("min_") else given[name] > default[name])
+            if name in given
+            and (given[name] < default[name] if name.startswith("min_") else given[name] > default[name])
         ]
 
     @model_validator(mode="after")

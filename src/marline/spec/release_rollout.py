@@ -65,7 +65,8 @@ class Rollout(Strict):
         default_factory=dict, description="What the new version may do worse; docs/11 has the defaults."
     )
     replay: ReplayTraffic | None = Field(
-        default=ReplayTraffic(), description="Requests to both versions besides those of users; null for none."
+        default=ReplayTraffic(),
+        description="Requests to both versions besides those of users; null for none, and then the step 100 is not judged.",
     )
 
     @model_validator(mode="after")

@@ -30,7 +30,7 @@ def rollout(spec: Rollout) -> list[Problem]:
             problems.append((("metrics",), f"{metric} comes from Prometheus; add `prometheus`, or leave it out"))
         if metric == "agreement" and spec.replay is None:
             problems.append((("metrics",), "agreement comes from replay; leave `replay` at its default, or it out"))
-    if spec.replay is None and (alone := [str(step) for step in spec.steps if step in (0, 100)]):
-        sentence = f"with step {' and '.join(alone)} one version has no requests to be compared by"
-        problems.append((("replay",), f"{sentence}; leave `replay` at its default, or that step out"))
+    if spec.replay is None and (spec.steps[0] == 0 or spec.steps == [100]):
+        sentence = f"at {spec.steps[0]} % one version has no requests to be compared by"
+        problems.append((("replay",), f"{sentence}; leave `replay` at its default, or begin with another step"))
     return problems

@@ -78,7 +78,9 @@ def _tensor_model(spec: ModelSpec) -> list[Problem]:
     problems += [((key,), "not for task tensor; remove it") for key in TEXT_ONLY if getattr(spec, key)]
     formats = {VARIANTS[name].format for name in spec.variants if name in VARIANTS}
     if "eager" in formats:
-        problems.append((("variants", REFERENCE), "a tensor model is a file, not code; use torchscript-fp32 or onnx-fp32"))
+        problems.append(
+            (("variants", REFERENCE), "a tensor model is a file, not code; use torchscript-fp32 or onnx-fp32")
+        )
     elif len(formats) > 1:
         sentence = "a tensor model's file has one format; list either torchscript-* and torch-* or onnx-* variants"
         problems.append((("variants",), sentence))

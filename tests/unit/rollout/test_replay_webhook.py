@@ -107,7 +107,16 @@ def test_one_replay_at_a_time() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"[" * 30_000, {"name": "x"}, {**BODY, "namespace": 1}, b"x" * (MAX_BODY_BYTES + 1)]
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"[" * 30_000,
+        {"name": "x"},
+        {**BODY, "namespace": 1},
+        {**BODY, "metadata": "x" * MAX_BODY_BYTES},
+    ],
 )
 def test_a_body_that_is_not_flaggers_starts_nothing(body: Any) -> None:
     with webhook(lambda: pytest.fail("a replay")) as url:

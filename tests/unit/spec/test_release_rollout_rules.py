@@ -59,7 +59,11 @@ def test_agreement_needs_replay() -> None:
     assert ("metrics", "agreement comes from replay; leave `replay` at its default, or it out") in found
 
 
-@pytest.mark.parametrize(("steps", "alone"), [([0, 100], "0 and 100"), ([10, 100], "100")])
-def test_without_replay_both_versions_need_traffic_of_users(steps: list[int], alone: str) -> None:
-    sentence = f"with step {alone} one version has no requests to be compared by; leave `replay` at its default, or that step out"
+@pytest.mark.parametrize(("steps", "way"), [([0, 100], 0), ([100], 100)])
+def test_without_replay_both_versions_need_traffic_of_users(steps: list[int], way: int) -> None:
+    sentence = f"at {way} % one version has no requests to be compared by; leave `replay` at its default, or begin with another step"
     assert problems({**PROMETHEUS, "replay": None, "steps": steps}) == [("replay", sentence)]
+
+
+def test_without_replay_the_last_step_is_not_judged() -> None:
+    assert problems({**PROMETHEUS, "replay": None, "steps": [10, 100]}) == []

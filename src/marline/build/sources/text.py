@@ -139,7 +139,9 @@ def _config(path: Path) -> dict[str, Any]:
         raise SourceError(f"{path}: is not JSON ({error}); fetch it again") from error
     if not isinstance(found, dict) or found.get("model_type") not in CONFIG_MAPPING:
         kind = found.get("model_type") if isinstance(found, dict) else None
-        raise SourceError(f"{path}: names no model_type that transformers knows, but {kind!r}; correct `source` in the spec")
+        raise SourceError(
+            f"{path}: names no model_type that transformers knows, but {kind!r}; correct `source` in the spec"
+        )
     return {
         k: v for k, v in found.items() if k not in ("_name_or_path", "transformers_version", "torch_dtype", "dtype")
     }

@@ -63,9 +63,7 @@ def build_dynamic(context: Context, reduce_range: bool, exact: bool = False) -> 
     )
 
 
-def calibrate_dynamic(
-    context: Context, rows: list[Inputs], reduce_range: bool, exact: bool = False
-) -> dict[str, Any]:
+def calibrate_dynamic(context: Context, rows: list[Inputs], reduce_range: bool, exact: bool = False) -> dict[str, Any]:
     """The products to leave in fp32, by measured SQNR (see :mod:`marline.build.variants.sensitivity`)."""
     source, target = fused(context)[0], context.shared / "tried.onnx"
     names = [node.name for node in onnx.load(str(source)).graph.node if node.op_type in ("MatMul", "Gemm")]

@@ -47,7 +47,9 @@ def build(context: Context) -> Built:
             f"{name}: {len(done)} of {expected} weighted products were quantized; "
             "the quantizer changed, check the versions against config/compat.yaml"
         )
-    return Built(("model.onnx",), ("onnxruntime",), {"quantized_products": len(done), "kept_fp32": kept, "nodes": counts(target)})
+    return Built(
+        ("model.onnx",), ("onnxruntime",), {"quantized_products": len(done), "kept_fp32": kept, "nodes": counts(target)}
+    )
 
 
 def calibrate(context: Context, rows: list[Inputs]) -> dict[str, Any]:
@@ -73,5 +75,9 @@ def calibrate(context: Context, rows: list[Inputs]) -> dict[str, Any]:
 
 def _section(calibration: Mapping[str, Any], name: str) -> tuple[dict[str, tuple[float, float]], list[str]]:
     if "ranges" not in calibration:
-        raise BuildError(f"{name}: its section of the calibration file has no `ranges`; run `marline train {name.split()[0]}`")
-    return {t: (float(r[0]), float(r[1])) for t, r in calibration["ranges"].items()}, list(calibration.get("keep_fp32", []))
+        raise BuildError(
+            f"{name}: its section of the calibration file has no `ranges`; run `marline train {name.split()[0]}`"
+        )
+    return {t: (float(r[0]), float(r[1])) for t, r in calibration["ranges"].items()}, list(
+        calibration.get("keep_fp32", [])
+    )

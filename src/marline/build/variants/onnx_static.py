@@ -67,12 +67,24 @@ def quantize(source: Path, target: Path, ranges: Mapping[str, tuple[float, float
     chosen = [name for name in _products(model) if name not in keep_fp32]
     copies = _copy_inputs(model, chosen)
     # the quantizer passes over a tensor whose type it cannot infer, as behind ONNX Runtime's own operators
-    model.graph.value_info.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in copies)
-    measured = {copy: TensorData(lowest=np.float32(ranges[t][0]), highest=np.float32(ranges[t][1])) for copy, t in copies.items()}
+    model.graph.value_info.extend(
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in copies
+    )
+    measured = {
+        copy: TensorData(lowest=np.float32(ranges[t][0]), highest=np.float32(ranges[t][1]))
+        for copy, t in copies.items()
+    }
     quantizer = QDQQuantizer(
-        model, per_channel=True, reduce_range=True, weight_qType=QuantType.QInt8, activation_qType=QuantType.QUInt8,
-        tensors_range=TensorsData(CalibrationMethod.MinMax, measured), nodes_to_quantize=chosen,
-        nodes_to_exclude=[], op_types_to_quantize=["MatMul"], extra_options=OPTIONS,
+        model,
+        per_channel=True,
+        reduce_range=True,
+        weight_qType=QuantType.QInt8,
+        activation_qType=QuantType.QUInt8,
+        tensors_range=TensorsData(CalibrationMethod.MinMax, measured),
+        nodes_to_quantize=chosen,
+        nodes_to_exclude=[],
+        op_types_to_quantize=["MatMul"],
+        extra_options=OPTIONS,
     )
     # the quantizer advises on pre-processing through the root logger
     level = logging.getLogger().level

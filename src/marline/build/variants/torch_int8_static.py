@@ -26,7 +26,9 @@ def build(context: Context) -> Built:
     name, model = f"{context.spec.name} {context.variant}", context.text.model()
     ranges, kept = context.calibration.get("ranges", {}), list(context.calibration.get("keep_fp32", []))
     if missing := [n for n in linears(model) if n not in ranges]:
-        raise BuildError(f"{name}: the calibration file has no range for {missing[0]!r}; run `marline train {context.spec.name}`")
+        raise BuildError(
+            f"{name}: the calibration file has no range for {missing[0]!r}; run `marline train {context.spec.name}`"
+        )
     with engine(name):
         done = quantize(model, _maker(ranges), kept, name)
         trace_text(model, context.out / "model.pt", name)

@@ -41,10 +41,14 @@ def observe(model: nn.Module, rows: Sequence[Inputs]) -> dict[str, tuple[float, 
 def outputs_of(model: nn.Module, rows: Sequence[Inputs]) -> np.ndarray[Any, np.dtype[np.float64]]:
     """The model's output for each row alone, as (rows, numbers)."""
     with torch.no_grad():
-        return np.stack([
-            model(torch.from_numpy(row["input_ids"]), torch.from_numpy(row["attention_mask"]))[0].numpy().astype(np.float64)
-            for row in rows
-        ])
+        return np.stack(
+            [
+                model(torch.from_numpy(row["input_ids"]), torch.from_numpy(row["attention_mask"]))[0]
+                .numpy()
+                .astype(np.float64)
+                for row in rows
+            ]
+        )
 
 
 def choose(context: Context, make: Make, rows: Sequence[Inputs]) -> dict[str, Any]:

@@ -39,5 +39,7 @@ def save_submodule(source: Path, name: str, target: Path, model: str) -> None:
         modules = dict(whole.named_modules())
         if name not in modules:
             there = ", ".join(sorted(n for n in modules if n and "." not in n))
-            raise BuildError(f"{model}: {source.name} has no module {name!r} (there are: {there}); correct `submodule:`")
+            raise BuildError(
+                f"{model}: {source.name} has no module {name!r} (there are: {there}); correct `submodule:`"
+            )
         modules[name].eval().save(str(target))

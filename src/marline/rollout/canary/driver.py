@@ -23,6 +23,7 @@ from marline.rollout.kube import Kube, Unavailable
 
 PAUSE_S = 0.5
 SAVE_S = 1.0
+PATIENCE_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Driver:
     def __init__(self, tools: Tools, held: Held) -> None:
         self.tools, self.plan, self.state, self.record = tools, held.plan, held.state, held.record
         self.hands = Hands(tools.kube, tools.helm, held.plan, tools.patience_s, self.breathe)
-        self._saved = 0.0
+        self._saved = self._without_api = 0.0
 
     def run(self) -> State:
         """Go on until it is over.
@@ -65,15 +66,17 @@ class Driver:
         Raises:
             Lost: when another driver has taken over.
             Gone: when the rollout was deleted.
-            MarlineError: when it cannot go on here; whoever starts it again goes on from the same place.
+            MarlineError: when it cannot go on here, or the API server is away for minutes; whoever starts it again goes on from the same place.
         """
         if self.record["events"]:
             self.note("resumed", f"Goes on in phase {self.state.phase}, as {self.tools.lease.me}.")
         while not self.state.over:
             try:
                 phases.PHASES[self.state.phase](self)
-            except (Lost, Gone, Unavailable):
+            except (Lost, Gone):
                 raise
+            except Unavailable as error:
+                self._patiently(error)
             except Foreign as error:
                 self.end("stopped", str(error))
             except Abort as error:
@@ -83,6 +86,16 @@ class Driver:
                     raise
                 self.go_back(str(error))
         return self.state
+
+    def _patiently(self, error: Unavailable) -> None:
+        """Wait for the API server: whoever starts this driver again would wait longer each time."""
+        now = time.monotonic()
+        self._without_api = self._without_api or now
+        if now - self._without_api > PATIENCE_S:
+            raise error
+        if self._without_api == now:
+            self.tools.say(f"{error}; tried again for {PATIENCE_S:g} s")
+        time.sleep(PAUSE_S)
 
     @staticmethod
     def now() -> float:
@@ -114,7 +127,7 @@ class Driver:
             Abort: when a person orders that.
         """
         order = self.tools.store.save(self.plan, self.state, self.record)
-        self._saved = time.monotonic()
+        self._saved, self._without_api = time.monotonic(), 0.0
         if not order:
             return
         known = order.get("rollout") != self.plan.id or order["at"] == self.state.heard

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +15,7 @@ from marline.rollout.kube import Conflict, Kube, Unavailable
 # a driver that has not renewed for this long is taken for dead
 DURATION_S = 15
 RENEW_S = 4.0
+SKEW_S = 30.0
 PAUSE_S = 0.5
 
 
@@ -33,6 +36,10 @@ class Lease:
     def __init__(self, kube: Kube, name: str, holder: str, clock: Callable[[], float] = time.time) -> None:
         self.kube, self.name, self.me, self.clock = kube, name, holder, clock
         self._renewed = 0.0
+        self._lock = threading.Lock()
+        self._lost: Lost | None = None
+        # the last renewal of somebody else, and when it was seen first, on this machine's own clock
+        self._seen: tuple[str, float] = ("", 0.0)
 
     def acquire(self) -> str | None:
         """Take it where nobody has it.
@@ -69,23 +76,51 @@ class Lease:
             time.sleep(PAUSE_S)
         return other
 
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Renew it for as long as the block lasts, whatever the block waits for: Helm, or an answer."""
+        ended = threading.Event()
+
+        def keep() -> None:
+            while not ended.wait(RENEW_S):
+                try:
+                    self.renew()
+                except Lost:
+                    return  # the driver hears of it when it breathes
+                except MarlineError:
+                    continue  # the driver meets the same trouble, and is the one to say so
+
+        thread = threading.Thread(target=keep, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
     def renew(self) -> None:
         """Say that this driver is alive, as often as is needed.
 
         Raises:
             Lost: when another one has taken over: nothing may be written any more.
         """
-        age = self.clock() - self._renewed
-        if age < RENEW_S:
-            return
-        try:
-            other = self.acquire()
-        except Unavailable:
-            if age < DURATION_S:
-                return  # it is ours still, and nobody else can take it either
-            raise
-        if other is not None:
-            raise Lost(f"leases/{self.name}: {other} has taken over this rollout; see `marline rollout status`")
+        with self._lock:
+            if self._lost is not None:
+                raise self._lost
+            age = self.clock() - self._renewed
+            if age < RENEW_S:
+                return
+            try:
+                other = self.acquire()
+            except Unavailable:
+                if age < DURATION_S:
+                    return  # it is ours still, and nobody else can take it either
+                raise
+            if other is not None:
+                self._lost = Lost(
+                    f"leases/{self.name}: {other} has taken over this rollout; see `marline rollout status`"
+                )
+                raise self._lost
 
     def holder(self) -> str | None:
         """Who else has it, and since when, as a phrase; None for nobody."""
@@ -94,20 +129,27 @@ class Lease:
 
     def release(self) -> None:
         """Give it back."""
-        found = self.kube.get("leases", self.name)
+        try:
+            found = self.kube.get("leases", self.name)
+        except Unavailable:
+            return  # it is over after a while by itself
         if found is not None and found["spec"].get("holderIdentity") == self.me:
             found["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
             try:
                 self.kube.replace("leases", found)
-            except Conflict:
-                return  # somebody has it already
+            except (Conflict, Unavailable):
+                return  # somebody has it already, or will when it is over
 
     def _other(self, spec: dict[str, Any]) -> str | None:
         """Who has it, as a phrase; None where it is ours or free."""
         holder, renewed = spec.get("holderIdentity"), spec.get("renewTime")
         if not holder or holder == self.me or not renewed:
             return None
-        if self.clock() - _seconds(renewed) > float(spec.get("leaseDurationSeconds") or DURATION_S):
+        duration = float(spec.get("leaseDurationSeconds") or DURATION_S)
+        if self._seen[0] != renewed:
+            self._seen = (renewed, time.monotonic())
+        # clocks of two machines may differ; what has not moved for so long while it was looked at is over as well
+        if self.clock() - _seconds(renewed) > duration + SKEW_S or time.monotonic() - self._seen[1] > duration:
             return None
         return f"{holder}, since {spec.get('acquireTime', 'an unknown time')}"
 

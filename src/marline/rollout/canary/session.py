@@ -110,7 +110,15 @@ class Session:
         if self.kube.get("leases", self.name) is None:
             # the account may write this one, and make no other
             self.kube.create("leases", {**lease, "spec": {"holderIdentity": "", "leaseDurationSeconds": 1}})
-        return job.start(self.kube, self.name, plan, found, image)
+        try:
+            return job.start(self.kube, self.name, plan, found, image)
+        except MarlineError as error:
+            # without a driver it would stand in the way of the next one
+            state = State(plan.created, "done", outcome="stopped", reason=f"Its Job could not be created: {error}")
+            record = records.begin(plan)
+            records.end(record, state, plan.created)
+            self.store.save(plan, state, record)
+            raise
 
     def drive(self, helm: Path, say: Callable[[str], None]) -> Held:
         """Do it here, or go on with it; returns when it is over.
@@ -120,7 +128,7 @@ class Session:
         """
         pod = os.environ.get("MARLINE_HOLDER")
         lease = Lease(self.kube, self.name, pod or f"{who()} process {os.getpid()}")
-        if other := lease.wait(2 * DURATION_S if pod else 0):
+        if other := lease.wait(2 * DURATION_S if pod else DURATION_S + 1):
             raise MarlineError(
                 f"leases/{self.name}: {other} drives this rollout; see `marline rollout status`, or wait {DURATION_S} s "
                 "after its end"
@@ -130,7 +138,8 @@ class Session:
             if not held.state.over:
                 # in its own pod nothing has outlived the last driver
                 tools = Tools(self.kube, helm, self.store, lease, 0.0 if pod else ORPHAN_S, say)
-                Driver(tools, held).run()
+                with lease.kept():
+                    Driver(tools, held).run()
             return self.held()
         finally:
             lease.release()
@@ -150,12 +159,12 @@ class Session:
         self.store.order({"verb": verb, "by": who(), "at": time.time(), "rollout": held.plan.id})
         return held
 
-    def driven(self) -> bool:
-        """Whether a driver is alive."""
-        return Lease(self.kube, self.name, "nobody").holder() is not None
+    def watcher(self) -> Lease:
+        """Sees whether a driver is alive: the same one has to look again and again, for clocks differ."""
+        return Lease(self.kube, self.name, "nobody")
 
     def _holder(self) -> str:
-        return Lease(self.kube, self.name, "nobody").holder() or "no driver at the moment (its Job starts it again)"
+        return self.watcher().holder() or "no driver at the moment (its Job starts it again)"
 
     def _settled(self, plan: Plan, revision: Revision) -> None:
         live = live_weights(self.kube, revision)

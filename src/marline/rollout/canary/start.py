@@ -56,7 +56,9 @@ def make(release: ReleasePlan, deployed: Revision, now: float | None = None) -> 
     if problems := [f"{release.path}: {sentence}" for sentence in _unsafe(before, goal, stable, candidate)]:
         raise SpecError(problems)
     now = time.time() if now is None else now
-    steps = tuple(Step(weight, spec.pause_s, spec.deadline_s) for weight in spec.steps)
+    # when all traffic has moved, stable has none to be compared with but what is replayed
+    judged = spec.steps if spec.replay else [way for way in spec.steps if way < 100]
+    steps = tuple(Step(way, spec.pause_s, spec.deadline_s) for way in judged)
     plan = Plan(
         id=datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S"),
         release=release.release.release,

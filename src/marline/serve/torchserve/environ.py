@@ -12,8 +12,18 @@ TORCHSERVE = "0.12.0"
 STUB = Path(__file__).parent / "stub"
 
 # LOCAL_RANK other than 0 makes a worker send no answers at all; TS_CONFIG_FILE wins over -f.
-DROPPED = ("PYTHONPATH", "PYTHONHOME", "LOCAL_RANK", "RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE",
-           "LOG_LOCATION", "METRICS_LOCATION", "SM_TELEMETRY_LOG", "TEMP")
+DROPPED = (
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "LOCAL_RANK",
+    "RANK",
+    "WORLD_SIZE",
+    "LOCAL_WORLD_SIZE",
+    "LOG_LOCATION",
+    "METRICS_LOCATION",
+    "SM_TELEMETRY_LOG",
+    "TEMP",
+)
 THREADS = ("MARLINE_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 

@@ -25,5 +25,7 @@ def renamed(data: bytes) -> bytes:
     """The class with the constant's name replaced in its pool; lengths are stored before texts."""
     old, new = (struct.pack(">BH", _UTF8, len(text)) + text for text in (COMPARED, INSTEAD))
     if data.count(old) != 1:
-        raise ServeError(f"{CLASS}: names {COMPARED.decode()} {data.count(old)} times instead of once; use TorchServe 0.12.0")
+        raise ServeError(
+            f"{CLASS}: names {COMPARED.decode()} {data.count(old)} times instead of once; use TorchServe 0.12.0"
+        )
     return data.replace(old, new)

@@ -22,6 +22,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtu
     monkeypatch.setenv("MARLINE_HOLDER", "pod-1")
     monkeypatch.setattr(driver, "PAUSE_S", 0.02)
     monkeypatch.setattr(driver, "SAVE_S", 0.0)
+    monkeypatch.setattr(driver, "PATIENCE_S", 0.0)
     for module in (hands, lease, upgrade):
         monkeypatch.setattr(module, "PAUSE_S", 0.02)
     with world(tmp_path) as made:

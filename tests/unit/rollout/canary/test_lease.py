@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from marline.rollout.canary import lease as leases
-from marline.rollout.canary.lease import DURATION_S, RENEW_S, Lease, Lost
+from marline.rollout.canary.lease import DURATION_S, RENEW_S, SKEW_S, Lease, Lost
 from marline.rollout.kube import Kube, Unavailable
 from unit.rollout.api_server import Api, kube, refusal, served
 
@@ -63,7 +64,7 @@ def test_whoever_comes_again_has_it_still(mine: Lease, yours: Lease, clock: Cloc
 
 def test_it_is_taken_over_only_after_it_has_expired(mine: Lease, yours: Lease, clock: Clock, api: Api) -> None:
     mine.acquire()
-    clock.now += DURATION_S
+    clock.now += DURATION_S + SKEW_S
     assert yours.acquire() is not None
     clock.now += 0.01
     assert yours.holder() is None
@@ -71,6 +72,42 @@ def test_it_is_taken_over_only_after_it_has_expired(mine: Lease, yours: Lease, c
     assert api.all("leases")["toy"]["spec"]["leaseTransitions"] == 2
     with pytest.raises(Lost, match="^leases/toy: yours, since .* has taken over this rollout; see `marline rollout status`$"):
         mine.renew()
+
+
+def test_clocks_may_differ_but_a_holder_that_stands_still_is_gone(
+    mine: Lease, cluster: Kube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine.acquire()
+    # an hour behind: by this clock the lease is of the future
+    behind = Lease(cluster, "toy", "yours", lambda: 1_790_000_000.0 - 3600)
+    seconds = [100.0]
+    monkeypatch.setattr(leases.time, "monotonic", lambda: seconds[0])
+    assert behind.acquire() is not None
+    seconds[0] += DURATION_S
+    assert behind.acquire() is not None
+    seconds[0] += 0.1
+    assert behind.acquire() is None
+
+
+def test_it_is_kept_while_its_driver_waits_for_something(
+    mine: Lease, yours: Lease, clock: Clock, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "RENEW_S", 0.01)
+    mine.acquire()
+    with mine.kept():
+        clock.now += DURATION_S + SKEW_S + 1
+        end = time.monotonic() + 10
+        while yours.holder() is None and time.monotonic() < end:
+            time.sleep(0.01)
+        assert yours.holder() is not None
+        # somebody takes it all the same: whoever breathes next hears of it
+        found = api.all("leases")["toy"]
+        found["spec"]["holderIdentity"] = "yours"
+        api.put("leases", found)
+        with pytest.raises(Lost):
+            while time.monotonic() < end:
+                clock.now += 1
+                mine.renew()
 
 
 def test_it_is_renewed_as_often_as_is_needed(mine: Lease, clock: Clock, api: Api) -> None:

@@ -7,11 +7,14 @@ import threading
 import pytest
 
 from marline.errors import MarlineError
+from marline.rollout.canary import record as records
 from marline.rollout.canary import session as sessions
 from marline.rollout.canary.lease import Lease
 from marline.rollout.canary.session import Session
+from marline.rollout.canary.state import State
 from marline.rollout.kube import Kube
 from marline.spec.release_image import Image
+from unit.rollout.api_server import refusal
 from unit.rollout.canary.world import BEFORE, NAME, RELEASE, World, plan
 from unit.rollout.helm_program import install, over_http
 
@@ -75,15 +78,17 @@ def test_a_second_driver_is_refused_while_the_first_is_alive(small: World, monke
     small.begin(plan())
     monkeypatch.delenv("MARLINE_HOLDER")
     Lease(small.kube, NAME, "pod-7").acquire()
+    monkeypatch.setattr(Lease, "wait", lambda self, seconds: self.acquire())
     with pytest.raises(MarlineError, match=rf"^leases/{NAME}: pod-7, since .* drives this rollout; see `marline rollout status`, or wait 15 s"):
         small.drive()
     assert small.session.held().state.phase == "prepare"
-    assert small.session.driven()
+    assert small.session.watcher().holder() is not None
 
 
 def test_two_drivers_at_once_are_one_rollout(small: World, monkeypatch: pytest.MonkeyPatch) -> None:
     small.begin(plan(prometheus=small.prometheus))
     monkeypatch.delenv("MARLINE_HOLDER")
+    monkeypatch.setattr(Lease, "wait", lambda self, seconds: self.acquire())
     refused: list[str] = []
 
     def second() -> None:
@@ -114,7 +119,7 @@ def test_a_pod_waits_for_the_lease_of_the_one_before_it(small: World, monkeypatc
     small.drive()
     monkeypatch.delenv("MARLINE_HOLDER")
     small.drive()
-    assert waited == [30, 0]
+    assert waited == [30, 16]
 
 
 def test_whoever_drives_one_that_is_over_only_looks(small: World) -> None:
@@ -142,4 +147,17 @@ def test_in_the_cluster_the_lease_is_there_before_the_account_needs_it(small: Wo
     assert small.session.in_cluster(rollout, [], image) == f"{NAME}-{rollout.id}"
     assert small.api.all("leases")[NAME]["spec"]["holderIdentity"] == ""
     assert set(small.api.all("jobs")) == {f"{NAME}-{rollout.id}"}
-    assert not small.session.driven()
+    assert small.session.watcher().holder() is None
+
+
+def test_a_job_that_cannot_be_created_stands_in_nobody_s_way(small: World) -> None:
+    rollout = small.begin(plan())
+    small.api.trouble = lambda call: refusal(403, "no roles for you") if call.resource == "roles" else None
+    image = Image.model_validate({"repository": "registry.example.com/rollout", "tag": "1"})
+    with pytest.raises(MarlineError, match="no roles for you"):
+        small.session.in_cluster(rollout, [], image)
+    small.api.trouble = lambda call: None
+    state = small.session.held().state
+    assert (state.phase, state.outcome) == ("done", "stopped")
+    assert state.reason is not None and state.reason.startswith("Its Job could not be created: ")
+    assert small.session.store.begin(plan(), State(entered=1.0), records.begin(plan())) is None
