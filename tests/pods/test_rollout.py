@@ -27,6 +27,8 @@ from pods.rollouts import Shipped, shipped
 from pods.test_updates import flawless
 
 pytestmark = pytest.mark.skipif(bool(not_wanted()), reason=str(not_wanted()))
+# each takes a minute or two
+slow = pytest.mark.skipif(os.environ.get("MARLINE_TEST_SLOW") != "1", reason="MARLINE_TEST_SLOW is not 1")
 RATE = 20.0
 # what the simulation in docs/11 was made with, but for the pause
 STEPS = {"steps": [10, 50, 100], "pause_s": 20, "deadline_s": 120, "ready_s": 120}
@@ -36,9 +38,8 @@ QUICK = {
     "steps": [10, 50, 100], "pause_s": 3, "interval_s": 1, "metrics": ["agreement"],
     "limits": {"min_compared": 10, "min_windows": 2, "window_s": 1},
 }  # fmt: skip
-# twenty in all; Kubernetes waits longer before each restart in one pod, up to minutes
-KILLS = 4
-ROLLOUTS_KILLED = 5 if os.environ.get("MARLINE_TEST_SLOW") == "1" else 2
+# Kubernetes waits longer before each restart in one pod, up to minutes
+KILLS, MOST_IN_ONE, MOST_ROLLOUTS = 20, 3, 15
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +114,7 @@ def test_a_good_version_gets_all_traffic(ship: Shipped, door: Gateway, v1: Archi
 @pytest.mark.parametrize(
     ("name", "fault", "metrics"),
     [
-        ("failing", faults.FAILING, ["errors", "agreement"]),
+        pytest.param("failing", faults.FAILING, ["errors", "agreement"], marks=slow),
         ("flipping", faults.flipping, ["agreement", "shift"]),
     ],
 )
@@ -130,6 +131,7 @@ def test_a_worse_version_loses_its_traffic(
     assert share <= 0.15
 
 
+@slow
 def test_a_version_three_times_as_slow_loses_its_traffic(
     ship: Shipped, door: Gateway, v1: Archive, built: Path, folder: Path
 ) -> None:
@@ -145,6 +147,7 @@ def test_a_version_three_times_as_slow_loses_its_traffic(
     assert back_after(record) <= MOST_S
 
 
+@slow
 def test_a_crashing_version_loses_its_traffic(
     ship: Shipped, door: Gateway, v1: Archive, built: Path, folder: Path
 ) -> None:
@@ -168,6 +171,7 @@ def test_a_version_that_is_never_ready_gets_no_request(
     assert set(load.outcome.versions) == {"1.0.0"}
 
 
+@slow
 def test_without_prometheus_a_step_holds_and_goes_back_at_its_deadline(
     ship: Shipped, door: Gateway, v1: Archive, v2: Archive, scraped: str
 ) -> None:
@@ -180,7 +184,10 @@ def test_without_prometheus_a_step_holds_and_goes_back_at_its_deadline(
         record = ship.over()
     print(f"\nwithout Prometheus: {told(record, load)}")
     assert record["outcome"] == "rolled-back"
-    assert re.search(r"at the deadline of 45 s, evidence is missing: .*the last window is \d+ s old, allowed are 30", record["reason"])
+    assert re.search(
+        r"at the deadline of 45 s, evidence is missing: .*the last window is \d+ s old, allowed are 30",
+        record["reason"],
+    )
     assert any(event["kind"] == "hold" and "Prometheus" in event["text"] for event in record["events"])
     assert [each["candidate"] for each in record["weights"]] == [10, 0]
     flawless("without Prometheus", load)
@@ -226,6 +233,7 @@ def test_a_second_start_is_refused_and_a_person_may_end_the_first(
     assert ship.release.helm_values() == before
 
 
+@slow
 def test_helm_rollback_leads_to_the_same_state_and_ends_the_rollout(
     ship: Shipped, door: Gateway, v1: Archive, v2: Archive
 ) -> None:
@@ -241,6 +249,7 @@ def test_helm_rollback_leads_to_the_same_state_and_ends_the_rollout(
     assert (release.helm_values(), ship.weights()) == (before, {"stable": 100})
 
 
+@slow
 def test_blue_green_is_judged_before_anybody_is_moved(ship: Shipped, door: Gateway, v1: Archive, v2: Archive) -> None:
     record, load = rolled(ship, door, v1, v2, steps=[0, 100])
     assert record["outcome"] == "promoted"
@@ -248,29 +257,55 @@ def test_blue_green_is_judged_before_anybody_is_moved(ship: Shipped, door: Gatew
     flawless("blue/green", load)
 
 
-@pytest.mark.parametrize("number", range(ROLLOUTS_KILLED))
-def test_a_driver_that_is_killed_again_and_again_ends_what_it_began(
-    ship: Shipped, door: Gateway, v1: Archive, v2: Archive, number: int
+@slow
+def test_drivers_that_are_killed_twenty_times_end_what_they_began(
+    ship: Shipped, door: Gateway, v1: Archive, v2: Archive
 ) -> None:
-    chance = random.Random(number)
-    aborted = number % 2 == 1
-    ship.write({"stable": (v1, 0), "canary": (v2, 100)}, "canary", **QUICK)
+    """Rollouts there and back again, every second one aborted by a person, until twenty drivers were killed."""
+    chance, killed, old, new = random.Random(1), 0, ("stable", v1), ("canary", v2)
     with under_load(door.url, RATE / 2) as load, watching(ship) as sums:
-        ship.verb("start")
-        kills = 0
-        while kills < KILLS and not ship.record()["ended"]:
-            time.sleep(chance.uniform(0.2, 6))  # a random moment
-            kills += kill(ship)
-            if aborted and kills == KILLS // 2:
-                ship.order("abort")
-        record = ship.over(600)
-    print(f"\nkilled {kills} times: {told(record, load)}")
-    flawless("killed drivers", load)
+        for number in range(MOST_ROLLOUTS):
+            before = ship.weights()
+            ship.write({old[0]: (old[1], 0), new[0]: (new[1], 100)}, new[0], **QUICK)
+            ship.verb("start")
+            kills, record = killing(ship, chance, aborted=number % 2 == 1)
+            print(f"\nkilled {kills} times: {record['outcome']}: {record['reason']}", flush=True)
+            expected = before if number % 2 else {old[0]: 0, new[0]: 100}
+            assert record["outcome"] == ("rolled-back" if number % 2 else "promoted")
+            assert ship.weights() == expected
+            weights = {name: own["weight"] for name, own in ship.release.helm_values()["variants"].items()}
+            assert weights == expected
+            if not number % 2:
+                old, new = new, old
+            killed += kills
+            if killed >= KILLS:
+                break
+    flawless(f"{killed} drivers killed in {number + 1} rollouts", load)
+    assert killed >= KILLS
     assert set(sums) == {100}
-    expected = ("rolled-back", {"stable": 100}) if aborted else ("promoted", {"stable": 0, "canary": 100})
-    assert (record["outcome"], ship.weights()) == expected
-    weights = {name: own["weight"] for name, own in ship.release.helm_values()["variants"].items()}
-    assert weights == expected[1]
+
+
+def killing(ship: Shipped, chance: random.Random, *, aborted: bool) -> tuple[int, dict[str, Any]]:
+    """Kill drivers until the rollout is over, or Kubernetes would wait for minutes; how many, and the record."""
+    kills, until = 0, ship.release.cluster.until
+    while kills < MOST_IN_ONE and until(lambda: driving(ship) or ended(ship), "a driver", 300) == "driving":
+        time.sleep(chance.uniform(0.2, 9))  # a random moment of its work, which takes some 20 s
+        kills += kill(ship)
+        if aborted and kills == 1:
+            ship.order("abort")
+    return kills, ship.over(600)
+
+
+def driving(ship: Shipped) -> str:
+    """Whether a driver's container runs."""
+    running = "-o=jsonpath={.items[*].status.containerStatuses[*].state.running.startedAt}"
+    found = ship.release.kubectl("get", "pods", "-l", "app.kubernetes.io/component=rollout", running)
+    return "driving" if found.strip() else ""
+
+
+def ended(ship: Shipped) -> str:
+    """Whether the rollout is over."""
+    return "ended" if ship.record()["ended"] else ""
 
 
 def kill(ship: Shipped) -> int:

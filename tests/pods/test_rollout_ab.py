@@ -11,8 +11,9 @@ from pods.archives import Archive
 from pods.gateway import Gateway
 from pods.load import QUESTIONS
 from pods.rollouts import Shipped
-from pods.test_rollout import door, pytestmark, scraped, ship
+from pods.test_rollout import door, pytestmark, scraped, ship, slow
 
+# fixtures, and what the other module runs on
 __all__ = ["door", "pytestmark", "scraped", "ship"]
 
 REQUESTS = 600
@@ -20,6 +21,7 @@ REQUESTS = 600
 WORTH = {"1.0.0": 0.3, "1.1.0": 0.7}
 
 
+@slow
 def test_the_version_that_is_better_for_people_is_promoted(
     ship: Shipped, door: Gateway, v1: Archive, v2: Archive, tmp_path: Path
 ) -> None:

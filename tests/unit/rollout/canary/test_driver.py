@@ -12,7 +12,7 @@ import pytest
 from marline.errors import MarlineError
 from marline.rollout.analysis import Step
 from marline.rollout.canary import lease
-from marline.rollout.canary.lease import Lease, Lost
+from marline.rollout.canary.lease import Lost
 from marline.rollout.helm.upgrade import LABEL
 from marline.rollout.kube import Unavailable
 from unit.rollout import helm_program
