@@ -1,4 +1,4 @@
-"""Print what is installed, Debian's packages and Python's, as a CycloneDX 1.6 document."""
+"""Print what is installed, Debian's packages, Python's and Helm, as a CycloneDX 1.6 document."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -26,11 +27,22 @@ def python() -> list[dict[str, Any]]:
     return [component(name, version, f"pkg:pypi/{name}@{quote(version)}") for name, version in sorted(found.items())]
 
 
+def helm(program: Path) -> list[dict[str, Any]]:
+    """Helm, where the image has it."""
+    if not program.exists():
+        return []
+    command = [str(program), "version", "--template", "{{.Version}}"]
+    version = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    module = f"helm.sh/helm/{version.partition('.')[0]}"
+    return [component("helm", version, f"pkg:golang/{module}@{quote(version)}")]
+
+
 def component(name: str, version: str, purl: str) -> dict[str, Any]:
     """One entry of the document."""
     return {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
 
 
 if __name__ == "__main__":
-    document = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": [*debian(), *python()]}
+    components = [*debian(), *python(), *helm(Path(sys.prefix) / "bin" / "helm")]
+    document = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": components}
     json.dump(document, sys.stdout, indent=1)

@@ -43,6 +43,11 @@ def main(arguments: list[str]) -> int:
         print(f"image: none of {', '.join(TOOLS)} is installed; install one", file=sys.stderr)
         return 1
     try:
+        if options.target == "rollout" and options.archives:
+            raise MarlineError(
+                f"{' '.join(options.archives)}: the image of the target rollout serves no archives; leave them out, or choose "
+                "slim or full"
+            )
         archives = [archive(Store(options.store), name) for name in options.archives]
         helm = helm_for_linux(options.helm) if options.target == "rollout" else None
     except MarlineError as error:

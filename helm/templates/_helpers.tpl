@@ -93,3 +93,9 @@ marline.dev/endpoint: {{ .variant.endpoint | quote }}
 {{- define "marline.intOrPercent" -}}
 {{- if kindIs "string" . }}{{ quote . }}{{ else }}{{ int64 . }}{{ end -}}
 {{- end -}}
+
+{{/* Labels of the pod that drives a rollout of this release, which asks golden requests and reads manifests. */}}
+{{- define "marline.rolloutLabels" -}}
+app.kubernetes.io/name: marline-rollout
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end -}}

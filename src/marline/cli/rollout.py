@@ -12,7 +12,7 @@ import click
 
 from marline.artifact import atomic
 from marline.cli.options import opened, store_option
-from marline.errors import MarlineError
+from marline.errors import MarlineError, SpecError
 
 if TYPE_CHECKING:
     from marline.rollout.canary.session import Session
@@ -23,7 +23,11 @@ helm_option = click.option(
     "--helm", type=click.Path(path_type=Path), default="helm", show_default=True, help="The program, Helm 3 or 4."
 )
 PATIENCE_S = 60.0
+# pulling the image on a slow network is over by then
+SILENT_S = 120.0
 PAUSE_S = 0.5
+# the keys of a release file that say which release it is
+KEYS = {"release": "Helm release", "namespace": "namespace that it is in"}
 
 
 class _Verbs(click.Group):
@@ -83,18 +87,27 @@ def start(environment: str, store_root: Path, helm: Path, only_plan: bool, local
         job = session.in_cluster(plan, rules, image)
         click.echo(f"job/{job} drives rollout {plan.id}; `marline rollout status {environment}` says how far it is")
         if wait:
-            _until_over(session)
+            _until_over(session, job)
 
 
 @command("run", hidden=True)
 @click.argument("release")
 @click.option("--namespace", required=True)
+@click.option("--rollout", "wanted", required=True)
 @helm_option
-def run(release: str, namespace: str, helm: Path) -> None:
-    """Drive the rollout that was begun: what the Job does. A rollout that was rolled back is no failure of its driver."""
-    from marline.rollout.canary.session import Session
+def run(release: str, namespace: str, wanted: str, helm: Path) -> None:
+    """Drive the rollout that was begun: what the Job does, again and again until this exits with 0.
 
-    held = Session.open(namespace, release).drive(helm, _say)
+    A rollout that was rolled back is no failure of its driver, and neither is one that there is no more.
+    """
+    from marline.rollout.canary.session import Session
+    from marline.rollout.canary.store import Gone
+
+    try:
+        held = Session.of_job(namespace, release).drive(helm, _say, wanted)
+    except Gone as error:
+        click.echo(str(error))
+        return
     click.echo(f"{held.state.outcome}: {held.state.reason}")
 
 
@@ -103,7 +116,7 @@ def run(release: str, namespace: str, helm: Path) -> None:
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="Print the record instead.")
 def status(environment: str, store_root: Path, as_json: bool) -> None:
-    """Say how far the rollout is, and where cluster, Helm and the release file differ (exit code 1)."""
+    """Say how far the rollout is, and where weights of cluster, Helm and file differ (exit code 1)."""
     from marline.rollout.canary import text
     from marline.rollout.canary.plan import weights_of
     from marline.rollout.canary.status import status as look
@@ -115,7 +128,7 @@ def status(environment: str, store_root: Path, as_json: bool) -> None:
         click.echo(json.dumps(held.record if held else None))
         return
     found = look(session.kube, session.release, weights_of(release.values), held)
-    click.echo(text.status(found, time.time()), nl=False)
+    click.echo(text.status(found, time.time(), session.watcher().holder()), nl=False)
     if not found.agrees:
         raise SystemExit(1)
 
@@ -126,14 +139,14 @@ def status(environment: str, store_root: Path, as_json: bool) -> None:
 @helm_option
 def abort(environment: str, store_root: Path, helm: Path) -> None:
     """Roll back now; returns when stable has all of its traffic again."""
-    session = session_of(release_of(environment, store_root))
+    session = session_named(environment)
     session.order("abort")
     carried_out(session, helm)
     held = session.held()
     if held.state.outcome not in ("rolled-back", "stopped"):
         raise MarlineError(
             f"release {session.release}: rollout {held.plan.id} was over before the order came ({held.state.outcome}); "
-            "`helm rollback` leads back"
+            "a rollout with the weights exchanged leads back"
         )
     click.echo(f"{held.state.outcome}: {held.state.reason}")
 
@@ -144,8 +157,7 @@ def abort(environment: str, store_root: Path, helm: Path) -> None:
 @helm_option
 def step(environment: str, store_root: Path, helm: Path) -> None:
     """Go on to the next step now, whatever the evidence; pods still have to be ready and right."""
-    session = session_of(release_of(environment, store_root))
-    held = session.order("step")
+    held = session_named(environment).order("step", driven=True)
     click.echo(f"rollout {held.plan.id}: ordered, and carried out as soon as the step's pods are ready")
 
 
@@ -155,9 +167,9 @@ def step(environment: str, store_root: Path, helm: Path) -> None:
 @helm_option
 def promote(environment: str, store_root: Path, helm: Path) -> None:
     """Go to the end now, whatever the evidence; pods still have to be ready and right."""
-    session = session_of(release_of(environment, store_root))
-    session.order("promote")
-    carried_out(session, helm)
+    session = session_named(environment)
+    session.order("promote", driven=True)
+    carried_out(session, None)
     held = session.held()
     click.echo(f"{held.state.outcome}: {held.state.reason}")
     if held.state.outcome != "promoted":
@@ -174,7 +186,7 @@ def history(environment: str, store_root: Path, wanted: str | None, as_json: boo
     """List the rollouts of a release, or show one with its evidence."""
     from marline.cli.rollout_history import show
 
-    session = session_of(release_of(environment, store_root))
+    session = session_named(environment)
     records = session.store.history()
     if not records:
         session.held()
@@ -220,6 +232,23 @@ def session_of(release: Plan) -> Session:
     return Session.open(release.release.namespace, release.release.release)
 
 
+def session_named(environment: str) -> Session:
+    """The same for verbs that need no more of the file than which release it is, whatever else is wrong with it.
+
+    Raises:
+        SpecError: where it does not say so.
+    """
+    from marline.rollout.canary.session import Session
+    from marline.spec.release import resolve_release_path
+    from marline.spec.yaml import read_yaml
+
+    document = read_yaml(resolve_release_path(environment))
+    for key, what in KEYS.items():
+        if not (isinstance(found := document.data.get(key), str) and found):
+            raise SpecError([f"{document.where(key)}: must be text; name the {what}"])
+    return Session.open(document.data["namespace"], document.data["release"])
+
+
 def _say(text: str) -> None:
     click.echo(f"{time.strftime('%H:%M:%S')} {text}")
 
@@ -230,9 +259,10 @@ def _drive(session: Session, helm: Path) -> None:
         raise MarlineError(f"rollout {held.plan.id}: {held.state.outcome}: {held.state.reason}")
 
 
-def _until_over(session: Session) -> None:
+def _until_over(session: Session, job: str) -> None:
     """Show what happens until it is over."""
-    shown = 0
+    shown, watcher, place = 0, session.watcher(), None
+    alive = time.monotonic()
     while True:
         held = session.held()
         for event in held.record["events"][shown:]:
@@ -240,16 +270,33 @@ def _until_over(session: Session) -> None:
         shown = len(held.record["events"])
         if held.state.over:
             break
+        if watcher.holder() is not None or place != (held.state.phase, held.state.step):
+            alive, place = time.monotonic(), (held.state.phase, held.state.step)
+        elif time.monotonic() - alive > SILENT_S:
+            raise MarlineError(
+                f"job/{job}: has had no driver for {SILENT_S:g} s; `kubectl --namespace {session.kube.namespace} describe "
+                f"job/{job}`, or `describe pods --selector job-name={job}`, says why, and `marline rollout abort` ends the "
+                "rollout"
+            )
         time.sleep(PAUSE_S)
     if held.state.outcome != "promoted":
         raise MarlineError(f"rollout {held.plan.id}: {held.state.outcome}: {held.state.reason}")
 
 
-def carried_out(session: Session, helm: Path) -> None:
-    """Wait until the driver has done what was ordered; where none is alive, this terminal is the driver."""
+def carried_out(session: Session, helm: Path | None) -> None:
+    """Wait until the driver has done what was ordered.
+
+    Args:
+        session: with the rollout.
+        helm: the program with which this terminal takes over where no driver is alive: back, for which it needs the API
+            server alone; None leaves that to the Job.
+
+    Raises:
+        MarlineError: when it takes a minute.
+    """
     end, watcher = time.monotonic() + PATIENCE_S, session.watcher()
     while not session.held().state.over:
-        if watcher.holder() is None:
+        if helm is not None and watcher.holder() is None:
             click.echo("no driver is alive: this terminal goes on with it", err=True)
             session.drive(helm, _say)
             return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from marline.cli.options import store_option
-from marline.cli.rollout import carried_out, environment, helm_option, release_of, session_of
+from marline.cli.rollout import carried_out, environment, helm_option, session_named
 
 if TYPE_CHECKING:
     from marline.rollout.canary.session import Session
@@ -44,7 +44,7 @@ def ab(
     if (outcomes is None) == (outcomes_command is None):
         raise click.UsageError("give one of --outcomes and --outcomes-command")
     source = outcomes if outcomes is not None else shlex.split(outcomes_command or "")
-    session = session_of(release_of(environment, store_root))
+    session = session_named(environment)
     plan, terms = session.held().plan, Terms(margin, alpha)
     end = time.monotonic() + seconds
     while True:
@@ -56,16 +56,16 @@ def ab(
     for line in lines(found):
         click.echo(line)
     if order:
-        _order(session, helm, found)
+        _order(session, plan.id, helm, found)
     if not found.promotes:
         raise SystemExit(1)
 
 
-def _order(session: Session, helm: Path, found: Judgement) -> None:
-    """What follows from the verdict, for the rollout that runs."""
+def _order(session: Session, rollout: str, helm: Path, found: Judgement) -> None:
+    """What follows from the verdict, for the rollout that was judged."""
     if found.decision == "undecided":
         return
-    session.order("promote" if found.promotes else "abort")
-    carried_out(session, helm)
+    session.order("promote" if found.promotes else "abort", rollout, driven=found.promotes)
+    carried_out(session, None if found.promotes else helm)
     state = session.held().state
     click.echo(f"{state.outcome}: {state.reason}")

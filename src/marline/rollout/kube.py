@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from marline.errors import MarlineError
@@ -64,10 +66,11 @@ class Kube:
             ) from error
         settings = client.Configuration()
         try:
-            try:
-                config.load_incluster_config(settings)
-            except config.ConfigException:
+            # as Helm decides it: a pod may be told to work on another cluster
+            if os.environ.get("KUBECONFIG") or Path("~/.kube/config").expanduser().is_file():
                 config.load_kube_config(client_configuration=settings)
+            else:
+                config.load_incluster_config(settings)
         except (config.ConfigException, OSError) as error:
             raise MarlineError(
                 f"no cluster: {error}; name one with the environment variable KUBECONFIG, as for kubectl"

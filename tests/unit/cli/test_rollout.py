@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,19 @@ from marline.cli import main
 from marline.cli import rollout as verbs
 from marline.rollout.canary.lease import Lease
 from unit.cli.conftest import Marline, says
+from unit.rollout.api_server import refusal
 from unit.rollout.canary.world import GOAL, NAME, World, plan
 
 IMAGE = {"repository": "registry.example.com/rollout", "tag": "1"}
+
+
+@pytest.fixture(autouse=True)
+def file(tmp_path: Path) -> Path:
+    """As much of the release file as most verbs read; the rest of it is wrong."""
+    path = tmp_path / "config" / "releases" / "staging.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text("release: toy\nnamespace: models\nvariants: 7\nrollouts: {}\n")
+    return path
 
 
 def test_a_plan_changes_nothing(rollout: Marline, released: World) -> None:
@@ -52,7 +64,7 @@ def test_weights_that_are_not_the_releases_are_said_first(rollout: Marline, rele
     assert done.exit_code == 1
     assert done.stderr == (
         "error: httproutes in namespace models: has the weights blue 60, which are not those of revision 1 of release toy; "
-        "`helm rollback toy 1` writes them\n"
+        "`helm rollback toy 1 --force-conflicts` writes the release's\n"
     )
 
 
@@ -83,7 +95,9 @@ def test_a_version_that_is_rolled_back_is_an_error_of_the_terminal(rollout: Marl
     assert ": rolled-back: green (toy 1.1.0 onnx-int8) does not answer as recorded: " in line
 
 
-def test_a_job_drives_it_and_a_second_start_is_refused(rollout: Marline, released: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_drives_it_and_a_second_start_is_refused(
+    rollout: Marline, released: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     says(monkeypatch, image=IMAGE)
     done = rollout("start")
     assert done.exit_code == 0, done.stderr
@@ -125,13 +139,16 @@ def test_who_waits_is_told_what_happens(
 def test_what_the_job_runs_is_no_failure_where_the_version_is_one(released: World) -> None:
     released.session.begin(plan(metrics=("agreement",), rate=100.0))
     released.wrong.add("green")
-    done = CliRunner().invoke(main, ["rollout", "run", "toy", "--namespace", "models", "--helm", str(released.helm)])
+    here = ["--helm", str(released.helm)]
+    done = CliRunner().invoke(main, ["rollout", "run", "toy", "--namespace", "models", "--rollout", plan().id, *here])
     assert done.exit_code == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("rolled-back: ")
     assert "run" not in CliRunner().invoke(main, ["rollout", "--help"]).stdout.split("Commands:")[1].split()
 
 
-def test_an_order_without_a_driver_is_carried_out_here(rollout: Marline, released: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_order_without_a_driver_is_carried_out_here(
+    rollout: Marline, released: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     released.session.begin(plan())
     done = rollout("abort")
     assert done.exit_code == 0, done.stderr
@@ -143,9 +160,37 @@ def test_an_order_without_a_driver_is_carried_out_here(rollout: Marline, release
     assert "is over (rolled-back at " in over.stderr
 
 
+@contextmanager
+def driven(released: World) -> Iterator[None]:
+    """A driver that has begun, and goes on when something is ordered."""
+    begun, ordered = threading.Event(), threading.Event()
+
+    def written(resource: str) -> None:
+        inner(resource)
+        if resource == "configmaps" and "order" in released.api.there("configmaps")[NAME]["data"]:
+            ordered.set()
+
+    def drive() -> None:
+        Lease(released.kube, NAME, "pod-1").acquire()
+        begun.set()
+        ordered.wait(20)
+        released.drive()
+
+    inner, released.api.written = released.api.written, written
+    thread = threading.Thread(target=drive)
+    thread.start()
+    assert begun.wait(20)
+    try:
+        yield
+    finally:
+        ordered.set()
+        thread.join()
+
+
 def test_a_promotion_is_ordered(rollout: Marline, released: World) -> None:
     released.session.begin(plan())
-    done = rollout("promote")
+    with driven(released):
+        done = rollout("promote")
     assert done.exit_code == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "promoted: green (toy 1.1.0 onnx-int8) was promoted by a person."
 
@@ -153,23 +198,121 @@ def test_a_promotion_is_ordered(rollout: Marline, released: World) -> None:
 def test_a_promotion_of_what_is_not_ready_fails(rollout: Marline, released: World) -> None:
     released.session.begin(plan(ready_s=0.1))
     released.ready["green"] = False
-    done = rollout("promote")
+    with driven(released):
+        done = rollout("promote")
     assert done.exit_code == 1
     assert done.stdout.splitlines()[-1].startswith("rolled-back: ")
 
 
-def test_a_driver_that_does_nothing_is_not_waited_for_for_ever(rollout: Marline, released: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("verb", ["step", "promote"])
+def test_the_way_forward_is_not_gone_without_a_driver(rollout: Marline, released: World, verb: str) -> None:
+    released.session.begin(plan())
+    done = rollout(verb)
+    assert done.exit_code == 1
+    assert done.stderr.startswith(
+        f"error: release toy: no driver of rollout {plan().id} is alive to {verb} it; `kubectl "
+    )
+    held = released.session.held()
+    assert (held.order, held.state.phase, len(released.revisions())) == (None, "prepare", 1)
+
+
+def test_a_promotion_is_left_to_the_job_when_its_driver_dies(
+    rollout: Marline, released: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verbs, "PATIENCE_S", 0.1)
+    released.session.begin(plan())
+    lease = Lease(released.kube, NAME, "pod-7")
+    lease.acquire()
+    inner = released.api.written
+
+    def written(resource: str) -> None:
+        inner(resource)
+        if resource == "configmaps":
+            (found,) = released.api.there("leases").values()
+            found["spec"]["holderIdentity"] = ""
+
+    released.api.written = written
+    done = rollout("promote")
+    assert done.exit_code == 1
+    assert "the driver has not carried it out within 0.1 s" in done.stderr
+    held = released.session.held()
+    assert held.order is not None
+    assert held.state.phase == "prepare"
+
+
+def test_whoever_waits_for_a_job_without_a_driver_is_told(
+    rollout: Marline, released: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verbs, "SILENT_S", 0.1)
+    says(monkeypatch, image=IMAGE)
+    done = rollout("start", "--wait")
+    (job,) = released.api.all("jobs")
+    assert done.exit_code == 1
+    assert done.stderr == (
+        f"error: job/{job}: has had no driver for 0.1 s; `kubectl --namespace models describe job/{job}`, or `describe pods "
+        f"--selector job-name={job}`, says why, and `marline rollout abort` ends the rollout\n"
+    )
+    assert "no driver is alive" in rollout("status").stdout
+    Lease(released.kube, NAME, "pod-7").acquire()
+    assert "no driver is alive" not in rollout("status").stdout
+
+
+@pytest.mark.parametrize("gone", ["configmap", "rollout", "release"])
+def test_a_job_ends_with_what_it_was_made_for(released: World, gone: str) -> None:
+    released.session.begin(plan())
+    if gone == "configmap":
+        released.api.drop("configmaps", NAME)
+    if gone == "release":
+        released.api.drop("secrets", next(iter(released.api.all("secrets"))))
+    wanted = "20261120-000000" if gone == "rollout" else plan().id
+    command = ["rollout", "run", "toy", "--namespace", "models", "--rollout", wanted, "--helm", str(released.helm)]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    assert "nothing left to drive" in line
+
+
+def test_a_job_goes_on_while_the_api_server_is_away(released: World) -> None:
+    released.session.begin(plan())
+    released.api.trouble = lambda call: refusal(503, "no answer")
+    command = ["rollout", "run", "toy", "--namespace", "models", "--rollout", plan().id]
+    assert CliRunner().invoke(main, command).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("release: toy\n", "config/releases/staging.yaml: namespace: must be text; name the namespace that it is in"),
+        (
+            "release: 7\nnamespace: models\n",
+            "config/releases/staging.yaml:1: release: must be text; name the Helm release",
+        ),
+    ],
+)
+def test_a_file_that_does_not_say_which_release_it_is(rollout: Marline, file: Path, text: str, sentence: str) -> None:
+    file.write_text(text)
+    done = rollout("abort")
+    assert (done.exit_code, done.stderr) == (1, f"error: {sentence}\n")
+
+
+def test_a_driver_that_does_nothing_is_not_waited_for_for_ever(
+    rollout: Marline, released: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(verbs, "PATIENCE_S", 0.1)
     released.session.begin(plan())
     Lease(released.kube, NAME, "pod-7").acquire()
     done = rollout("abort")
     assert done.exit_code == 1
-    assert "error: release toy: the driver has not carried it out within 0.1 s; see `marline rollout status`" in done.stderr
+    assert (
+        "error: release toy: the driver has not carried it out within 0.1 s; see `marline rollout status`"
+        in done.stderr
+    )
     assert released.session.held().state.phase == "prepare"
 
 
 def test_a_step_is_ordered_and_not_waited_for(rollout: Marline, released: World) -> None:
     released.session.begin(plan())
+    Lease(released.kube, NAME, "pod-7").acquire()
     done = rollout("step")
     assert (done.exit_code, done.stdout) == (
         0,
@@ -223,7 +366,9 @@ def test_a_page_has_a_folder(rollout: Marline, over: str) -> None:
     )
 
 
-def test_a_rollout_that_ended_because_of_somebody_else_is_in_the_history(rollout: Marline, released: World, over: str) -> None:
+def test_a_rollout_that_ended_because_of_somebody_else_is_in_the_history(
+    rollout: Marline, released: World, over: str
+) -> None:
     held = released.session.held()
     held.record["outcome"] = held.state.outcome = "stopped"
     released.session.store.save(held.plan, held.state, held.record)

@@ -23,7 +23,9 @@ def test_lines_that_a_program_can_read(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_a_table_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
-    monkeypatch.setattr(rollout_history, "Console", lambda **given: Console(file=screen, force_terminal=True, width=200))
+    monkeypatch.setattr(
+        rollout_history, "Console", lambda **given: Console(file=screen, force_terminal=True, width=200)
+    )
     show([records.begin(plan())])
     assert "20261121-193300" in screen.getvalue()
     assert "\t" not in screen.getvalue()

@@ -51,20 +51,34 @@ def objects(release: str, values: dict[str, Any]) -> list[dict[str, Any]]:
         pod = {"image": own.get("image", values["image"]), "version": own["version"]}
         out.append({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"selector": labels}})
         out.append(
-            {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": replicas, "template": pod}}
+            {
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "metadata": metadata,
+                "spec": {"replicas": replicas, "template": pod},
+            }
         )
     shares = [(f"{release}-{endpoint}", own.get("weight", 100)) for endpoint, own in values["variants"].items()]
     model = next(iter(values["variants"].values()))["model"]
     backends = [{"name": name, "port": 8080, "weight": weight} for name, weight in shares]
     rules = [
         {
-            "matches": [{"path": {"type": "PathPrefix", "value": "/"}, "headers": [{"name": "x-marline-variant", "value": name}]}],
+            "matches": [
+                {
+                    "path": {"type": "PathPrefix", "value": "/"},
+                    "headers": [{"name": "x-marline-variant", "value": name}],
+                }
+            ],
             "backendRefs": [{"name": name, "port": 8080}],
         }
         for name, _ in shares
     ]
     rules.append({"matches": [{"path": {"type": "Exact", "value": f"/predictions/{model}"}}], "backendRefs": backends})
-    route = {"name": f"{release}-marline", "labels": {"app.kubernetes.io/instance": release}, "annotations": {"note": "kept"}}
+    route = {
+        "name": f"{release}-marline",
+        "labels": {"app.kubernetes.io/instance": release},
+        "annotations": {"note": "kept"},
+    }
     kind = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute"}
     return [*out, {**kind, "metadata": route, "spec": {"parentRefs": [{"name": "public"}], "rules": rules}}]
 
@@ -97,7 +111,11 @@ def secret(
 
 def held(found: dict[str, Any]) -> dict[str, Any]:
     packed = base64.b64decode(base64.b64decode(found["data"]["release"]))
-    return {**json.loads(gzip.decompress(packed)), "labels": found["metadata"]["labels"], "secret": found["metadata"]["name"]}
+    return {
+        **json.loads(gzip.decompress(packed)),
+        "labels": found["metadata"]["labels"],
+        "secret": found["metadata"]["name"],
+    }
 
 
 def install(ask: Ask, release: str, values: dict[str, Any], **options: str) -> None:
@@ -121,13 +139,16 @@ def upgrade(ask: Ask, arguments: list[str], values: dict[str, Any]) -> tuple[int
     wanted = objects(release, values)
     if "--dry-run=client" in rest:
         return 0, json.dumps({"manifest": manifest(wanted)}), ""
-    labels = dict([options["--labels"].split("=")])
+    labels = dict([options["--labels"].split("=")]) if "--labels" in options else {}
     _, listed = ask("GET", f"{SECRETS}?labelSelector=owner%3Dhelm%2Cname%3D{release}", "", None)
     revisions = sorted(map(held, listed["items"]), key=lambda found: found["version"])
     if revisions[-1]["labels"]["status"].startswith("pending"):
         return 1, "", "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress\n"
     known = ("deployed", "superseded")
     current = next(found for status in known for found in reversed(revisions) if found["labels"]["status"] == status)
+    # Helm gives a revision the labels of the last one, and lays its own over them
+    inherited = {k: v for k, v in revisions[-1]["labels"].items() if k not in ("name", "owner", "status", "version")}
+    labels = {**inherited, **labels}
     number = revisions[-1]["version"] + 1
     status, said = ask("POST", SECRETS, "application/json", secret(release, number, "pending-upgrade", values, labels))
     if status != 201:
@@ -143,7 +164,12 @@ def upgrade(ask: Ask, arguments: list[str], values: dict[str, Any]) -> tuple[int
                 for each in wanted[:last]:
                     if (each["kind"], each["metadata"]["name"]) not in known:
                         ask("DELETE", f"{PLACES[each['kind']]}/{each['metadata']['name']}", "", None)
-            ask("PUT", f"{SECRETS}/sh.helm.release.v1.{release}.v{number}", "", secret(release, number, "failed", values, labels))
+            ask(
+                "PUT",
+                f"{SECRETS}/sh.helm.release.v1.{release}.v{number}",
+                "",
+                secret(release, number, "failed", values, labels),
+            )
             return 1, "", "Error: UPGRADE FAILED: admission webhook denied the request\n"
         url = f"{PLACES[item['kind']]}/{item['metadata']['name']}?fieldManager=helm&force=true"
         ask("PATCH", url, APPLY, item)
@@ -198,3 +224,12 @@ def program(folder: Path) -> Path:
     path.write_text("\n".join([*lines, "from unit.rollout.helm_program import main", "sys.exit(main())", ""]))
     path.chmod(0o755)
     return path
+
+
+def install_again(host: str, folder: Path, values: dict[str, Any], *more: str) -> None:
+    """What a person's own ``helm upgrade`` does."""
+    chart = folder / "their-chart"
+    chart.mkdir()
+    (chart / "Chart.yaml").touch()
+    given = ["upgrade", "toy", str(chart), "--namespace", NAMESPACE, "--reset-values", "--values", "-", *more]
+    upgrade(over_http(host), given, values)

@@ -6,21 +6,27 @@ way to the candidate leads back; on the way back the weights come first and wait
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from marline.errors import MarlineError
 from marline.rollout.canary import phases
 from marline.rollout.canary import record as records
-from marline.rollout.canary.ends import Abort, Foreign
+from marline.rollout.canary.ends import Abort, Foreign, Unwritten
 from marline.rollout.canary.hands import Hands
 from marline.rollout.canary.lease import Lease, Lost
 from marline.rollout.canary.state import State
 from marline.rollout.canary.store import Gone, Held, Store
 from marline.rollout.kube import Kube, Unavailable
 
+T = TypeVar("T")
 PAUSE_S = 0.5
 SAVE_S = 1.0
 PATIENCE_S = 300.0
@@ -72,8 +78,11 @@ class Driver:
             self.note("resumed", f"Goes on in phase {self.state.phase}, as {self.tools.lease.me}.")
         while not self.state.over:
             try:
+                if self.state.phase != "back":
+                    # an order that came while nobody drove is heard before anything is done
+                    self.save()
                 phases.PHASES[self.state.phase](self)
-            except (Lost, Gone):
+            except (Lost, Gone, Unwritten):
                 raise
             except Unavailable as error:
                 self._patiently(error)
@@ -152,9 +161,38 @@ class Driver:
         self.state.enter("back", self.now())
 
     def end(self, outcome: phases.Outcome, reason: str) -> None:
-        """The rollout is over."""
-        self.state.outcome, self.state.reason, self.state.judge = outcome, reason, None
-        self.state.enter("done", self.now())
-        self.note(outcome, reason)
-        records.end(self.record, self.state, self.now())
-        self.save()
+        """The rollout is over, once that is written down.
+
+        Raises:
+            Unwritten: when it cannot be; the release is as it should be already.
+        """
+        at = self.now()
+        ended = dataclasses.replace(self.state, outcome=outcome, reason=reason, judge=None)
+        ended.enter("done", at)
+        record = copy.deepcopy(self.record)
+        records.event(record, at, outcome, reason)
+        records.end(record, ended, at)
+        try:
+            self.tools.store.save(self.plan, ended, record)
+        except (Lost, Gone, Unavailable):
+            raise
+        except MarlineError as error:
+            raise Unwritten(str(error)) from error
+        self.state, self.record = ended, record
+        self.tools.say(reason)
+
+    def meanwhile(self, work: Callable[[], T]) -> T:
+        """Wait for something that takes its time, and breathe."""
+        future: Future[T] = Future()
+
+        def do() -> None:
+            try:
+                future.set_result(work())
+            except Exception as error:  # noqa: BLE001  whoever waits meets it, whatever it is
+                future.set_exception(error)
+
+        threading.Thread(target=do, daemon=True).start()
+        while not future.done():
+            wait([future], PAUSE_S)
+            self.breathe()
+        return future.result()

@@ -11,3 +11,7 @@ class Abort(Exception):
 
 class Foreign(MarlineError):
     """Somebody else has changed the release meanwhile."""
+
+
+class Unwritten(MarlineError):
+    """How it ended cannot be written down; whoever starts the driver again ends it in the same way."""

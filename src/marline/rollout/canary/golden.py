@@ -15,7 +15,7 @@ from marline.rollout.replay.sources import golden
 
 AGENT_PORT, FRONT_PORT = 8083, 8080
 SECONDS = 10.0
-ANSWER_S = 30.0
+ANSWER_S = 10.0
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 

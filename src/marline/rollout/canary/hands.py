@@ -40,12 +40,16 @@ class Hands:
             Foreign: for any other.
         """
         found = deployed(self.kube, self.plan.release)
-        if found.labels.get(LABEL) != self.plan.id and found.number != self.plan.base:
+        if found.number != self.plan.base and not self._ours(found):
             raise Foreign(
                 f"Revision {found.number} of release {found.name} was made by somebody else while the rollout ran; the "
                 "rollout ends, and the release stays as that revision has it."
             )
         return found
+
+    def _ours(self, revision: Revision) -> bool:
+        """Whether this rollout made a revision: Helm gives each one the labels of that before it, whoever makes it."""
+        return revision.labels.get(LABEL) == self.plan.id and self.plan.makes(revision.values)
 
     def values(self, wanted: Values) -> str | None:
         """Bring values into force, unless they are.
@@ -60,7 +64,7 @@ class Hands:
         cleared: str | None = None
         for attempt in range(ATTEMPTS):
             try:
-                again = clear_pending(self.kube, self.plan.release, self.plan.id, self.patience_s, self.breathe)
+                again = clear_pending(self.kube, self.plan.release, self._ours, self.patience_s, self.breathe)
                 cleared = again or cleared
                 found = self.revision()
                 if cleared and found.values == wanted:

@@ -49,9 +49,13 @@ def start(kube: Kube, account: str, plan: Plan, rules: list[Object], image: Imag
         "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": plan.namespace}],
     }
     kube.apply("rolebindings", binding, MANAGER)
-    body = job(account, plan, image)
-    kube.create("jobs", body)
-    return str(body["metadata"]["name"])
+    kube.create("jobs", job(account, plan, image))
+    return name(account, plan)
+
+
+def name(account: str, plan: Plan) -> str:
+    """The Job's name."""
+    return f"{account}-{plan.id}"
 
 
 def job(account: str, plan: Plan, image: Image) -> Object:
@@ -61,7 +65,7 @@ def job(account: str, plan: Plan, image: Image) -> Object:
         "name": "rollout",
         "image": _reference(image),
         "imagePullPolicy": image.pull_policy,
-        "args": ["marline", "rollout", "run", plan.release, "--namespace", plan.namespace],
+        "args": ["marline", "rollout", "run", plan.release, "--namespace", plan.namespace, "--rollout", plan.id],
         "env": [
             # the same driver comes again in the same pod: it need not wait for its own lease
             {"name": "MARLINE_HOLDER", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
@@ -97,7 +101,7 @@ def job(account: str, plan: Plan, image: Image) -> Object:
         pod["imagePullSecrets"] = pull
     return {
         **_kind("batch/v1", "Job"),
-        "metadata": {"name": f"{account}-{plan.id}", "labels": own},
+        "metadata": {"name": name(account, plan), "labels": own},
         "spec": {
             # however often it is killed, it goes on: the rollout has deadlines of its own
             "backoffLimit": 1_000_000,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -31,10 +31,18 @@ class Lease:
         name: of the Lease.
         holder: who wants it; whoever comes again under the same name has it still.
         clock: Unix seconds.
+        labels: of the object.
     """
 
-    def __init__(self, kube: Kube, name: str, holder: str, clock: Callable[[], float] = time.time) -> None:
-        self.kube, self.name, self.me, self.clock = kube, name, holder, clock
+    def __init__(
+        self,
+        kube: Kube,
+        name: str,
+        holder: str,
+        clock: Callable[[], float] = time.time,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        self.kube, self.name, self.me, self.clock, self.labels = kube, name, holder, clock, dict(labels or {})
         self._renewed = 0.0
         self._lock = threading.Lock()
         self._lost: Lost | None = None
@@ -50,7 +58,7 @@ class Lease:
         found = self.kube.get("leases", self.name)
         if found is not None and (other := self._other(found["spec"])):
             return other
-        body: dict[str, Any] = found or {"metadata": {"name": self.name}, "spec": {}}
+        body: dict[str, Any] = found or {"metadata": {"name": self.name, "labels": self.labels}, "spec": {}}
         body |= {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
         same = body["spec"].get("holderIdentity") == self.me
         began = body["spec"].get("acquireTime") if same else None
@@ -108,7 +116,8 @@ class Lease:
             if self._lost is not None:
                 raise self._lost
             age = self.clock() - self._renewed
-            if age < RENEW_S:
+            # a clock that was put back says nothing about the age
+            if 0 <= age < RENEW_S:
                 return
             try:
                 other = self.acquire()

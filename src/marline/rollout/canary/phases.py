@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from marline.rollout.analysis import Judge
+from marline.errors import MarlineError
 from marline.rollout.canary import record as records
 from marline.rollout.canary.ends import Abort
 from marline.rollout.canary.golden import wrong
+from marline.rollout.canary.guard import harm
 from marline.rollout.canary.pods import Pods, look
 from marline.rollout.canary.state import Outcome, Phase
-from marline.rollout.canary.watching import watch
+from marline.rollout.canary.watching import judge_of, watch
 from marline.rollout.helm.upgrade import HelmRefused
+from marline.rollout.kube import Unavailable
 
 if TYPE_CHECKING:
     from marline.rollout.canary.driver import Driver
@@ -23,13 +26,12 @@ __all__ = ["PHASES", "Outcome", "Phase"]
 
 def prepare(driver: Driver) -> None:
     """The candidate's pods beside stable's, without traffic, until they are ready and answer rightly."""
-    plan, state = driver.plan, driver.state
+    plan = driver.plan
     driver.note(
         "prepare", f"Installs {plan.candidate} beside {plan.stable}; its pods have {plan.ready_s:g} s to be ready."
     )
     if cleared := driver.hands.values(plan.values(0)):
         driver.note("helm", cleared)
-    state.pods = max(state.pods, len(look(driver.tools.kube, plan.release, plan.stable.endpoint).ready))
     ready(driver, 1)
     driver.note("prepared", f"{plan.candidate} is ready and answers its golden requests as recorded.")
     driver.enter("shift")
@@ -39,60 +41,80 @@ def ready(driver: Driver, least: int) -> Pods:
     """Wait for the candidate's pods, then ask their golden requests.
 
     Raises:
-        Abort: when they are not ready in time, or answer otherwise than recorded.
+        Abort: when they are not ready in time, answer otherwise than recorded, or can no longer carry the traffic that
+            they have already.
     """
     plan, state = driver.plan, driver.state
-    while (
-        missing := (pods := look(driver.tools.kube, plan.release, plan.candidate.endpoint)).missing(least)
-    ) is not None:
-        if driver.now() - state.entered > plan.ready_s:
+    has_traffic = bool(plan.weights(state.way).get(plan.candidate.endpoint))
+    end, before = driver.now() + plan.ready_s, None
+    while True:
+        pods = look(driver.tools.kube, plan.release, plan.candidate.endpoint)
+        if has_traffic and (reason := harm(pods, state.restarts, before)):
+            raise Abort(reason)
+        before, missing = pods, pods.missing(least)
+        if missing is None:
+            try:
+                fault = driver.meanwhile(partial(wrong, pods.ready))
+            except Unavailable:
+                raise
+            except MarlineError as error:
+                missing = str(error)  # a pod that could not be asked may be about to end
+            else:
+                if fault is None:
+                    return pods
+                raise Abort(f"{plan.candidate} does not answer as recorded: {fault}.")
+        if driver.now() > end:
             raise Abort(f"{plan.candidate} is not ready after {plan.ready_s:g} s: {missing}.")
         driver.wait(0.5)
-    if fault := wrong(pods.ready):
-        raise Abort(f"{plan.candidate} does not answer as recorded: {fault}.")
-    return pods
 
 
 def shift(driver: Driver) -> None:
-    """Give the candidate its weight, once it has the pods for it."""
+    """Give the candidate a step's weight, and begin to judge it."""
     plan, state = driver.plan, driver.state
     step = plan.steps[state.step]
-    weights = plan.weights(step.weight)
-    share = weights[plan.candidate.endpoint] / (sum(weights.values()) or 1)
-    needed = math.ceil(state.pods * share)
-    gone = plan.steps[state.step - 1].weight if state.step else 0
-    grown = plan.values(gone, needed)
-    if grown != plan.values(gone):
-        # an autoscaler would see the load only when it is there
-        driver.hands.values(grown)
-        ready(driver, grown["variants"][plan.candidate.endpoint]["autoscaling"]["minReplicas"])
-    pods = ready(driver, 1)
-    if cleared := driver.hands.values(plan.values(step.weight, needed)):
-        driver.note("helm", cleared)
-    if driver.hands.weights() != weights:
-        driver.hands.write(weights)
+    pods = move(driver, step.weight)
     at = driver.now()
-    judge = Judge(plan.judged, plan.alpha, plan.metrics, plan.steps)
-    judge = Judge.from_json(state.judge) if state.judge else judge
+    judge = judge_of(driver)
     while judge.step is None or judge.step < state.step:
         judge.begin(at)
     state.judge, state.began, state.restarts = judge.to_json(), at, dict(pods.restarts)
     driver.record["steps"][state.step]["began"] = round(at, 3)
-    mine, theirs = weights[plan.candidate.endpoint], weights[plan.stable.endpoint]
-    records.weights(driver.record, at, theirs, mine)
-    driver.note(
-        "weights",
-        f"Step {state.step + 1} of {len(plan.steps)}: {mine} % to {plan.candidate}, {theirs} % to {plan.stable.endpoint}.",
-    )
     driver.enter("watch")
 
 
+def move(driver: Driver, way: int) -> Pods:
+    """Bring the weights of a point of the way into force, once the candidate has the pods for it."""
+    plan, state = driver.plan, driver.state
+    weights, mine = plan.weights(way), plan.candidate.endpoint
+    state.pods = max(state.pods, len(look(driver.tools.kube, plan.release, plan.stable.endpoint).ready))
+    # stable's pods have carried its share; the candidate's are to carry theirs
+    needed = math.ceil(state.pods * weights[mine] / max(1, plan.weights(0)[plan.stable.endpoint]))
+    grown = plan.values(state.way, needed)
+    if grown != plan.values(state.way):
+        # an autoscaler would see the load only when it is there
+        driver.hands.values(grown)
+        ready(driver, grown["variants"][mine]["autoscaling"]["minReplicas"])
+    pods = ready(driver, 1)
+    if cleared := driver.hands.values(plan.values(way, needed)):
+        driver.note("helm", cleared)
+    if driver.hands.weights() != weights:
+        driver.hands.write(weights)
+    state.way = way
+    theirs = weights[plan.stable.endpoint]
+    records.weights(driver.record, driver.now(), theirs, weights[mine])
+    place = f"Step {state.step + 1} of {len(plan.steps)}" if way == plan.steps[state.step].weight else "The whole way"
+    driver.note("weights", f"{place}: {weights[mine]} % to {plan.candidate}, {theirs} % to {plan.stable.endpoint}.")
+    return pods
+
+
 def finish(driver: Driver) -> None:
-    """Make the release what the file says: the traffic has moved, what is left concerns pods without any."""
+    """Make the release what the file says: all traffic first, for what the file says may take pods away from stable."""
     plan = driver.plan
     reason = f"{plan.candidate} has passed {len(plan.steps)} steps."
     if driver.state.skip == "promote":
         reason = f"{plan.candidate} was promoted by a person."
+    if driver.state.way != 100:
+        move(driver, 100)
     try:
         if cleared := driver.hands.values(plan.goal):
             driver.note("helm", cleared)

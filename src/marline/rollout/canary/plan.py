@@ -116,6 +116,18 @@ class Plan:
             variants[endpoint]["weight"] = weight
         return values
 
+    def makes(self, values: Values) -> bool:
+        """Whether these are values that this rollout brings into force at some time, whatever number of pods."""
+        ways = {0, 100, *(step.weight for step in self.steps)}
+        own = [self.before, self.goal, *(self.values(way) for way in sorted(ways))]
+        return self._with_any_pods(values) in map(self._with_any_pods, own)
+
+    def _with_any_pods(self, values: Values) -> Values:
+        out = copy.deepcopy(values)
+        mine = (out.get("variants") or {}).get(self.candidate.endpoint) or {}
+        (mine.get("autoscaling") or {}).pop("minReplicas", None)
+        return out
+
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {"schema_version": PLAN_VERSION, **dataclasses.asdict(self)}

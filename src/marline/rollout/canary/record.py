@@ -45,8 +45,9 @@ def event(record: Record, at: float, kind: str, text: str) -> None:
     events = record["events"]
     if events and (events[-1]["kind"], events[-1]["text"]) == (kind, text):
         return
-    if len(events) < MOST_EVENTS:
-        events.append({"at": round(at, 3), "kind": kind, "text": text})
+    # of too many, the last one still says how it ended
+    del events[MOST_EVENTS - 1 :]
+    events.append({"at": round(at, 3), "kind": kind, "text": text})
 
 
 def weights(record: Record, at: float, stable: int, candidate: int) -> None:

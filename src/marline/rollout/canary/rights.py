@@ -42,7 +42,8 @@ def rules(name: str, before: Iterable[Object], later: Iterable[Object]) -> list[
     for kind, (group, resource) in KINDS.items():
         if every := sorted(names[kind] | known[kind]):
             out.append(_rule(group, [resource], ["get", "patch", "update", "delete"], every))
-        if known[kind] - names[kind]:
+        # also what the end takes away: the way back may have to make it again
+        if known[kind] ^ names[kind]:
             out.append(_rule(group, [resource], ["create"]))
     return out
 

@@ -19,8 +19,9 @@ from marline.rollout.canary.plan import Plan
 from marline.rollout.canary.rights import rules
 from marline.rollout.canary.start import make, who
 from marline.rollout.canary.state import PHASES, State
-from marline.rollout.canary.store import Held, Store
-from marline.rollout.helm.releases import Revision, deployed
+from marline.rollout.canary.status import mended
+from marline.rollout.canary.store import Gone, Held, Store
+from marline.rollout.helm.releases import DEPLOYED, SUPERSEDED, Revision, deployed, revisions
 from marline.rollout.helm.routes import live_weights, route_of
 from marline.rollout.helm.upgrade import tried
 from marline.rollout.kube import Kube, Object
@@ -29,7 +30,8 @@ from marline.spec.release_image import Image
 
 # a Helm that outlives its driver, which was killed alone, ends well within this
 ORPHAN_S = 15.0
-VERBS = ("abort", "promote", "step")
+# of a release's last revision where Helm keeps the history of what it has taken away
+UNINSTALLED = ("uninstalled", "uninstalling")
 MOST_CHARACTERS = 39
 
 
@@ -57,6 +59,23 @@ class Session:
         kube = Kube.connect(namespace)
         route = route_of(deployed(kube, release))["metadata"]["name"]
         return cls(kube, release, f"{_short(route)}-rollout")
+
+    @classmethod
+    def of_job(cls, namespace: str, release: str) -> Session:
+        """The same for a Job, which outlives what it was made for.
+
+        Raises:
+            Gone: where the release is not deployed any more, or has no weights any more.
+        """
+        kube = Kube.connect(namespace)
+        kept = revisions(kube, release)
+        there = kept and kept[-1].status not in UNINSTALLED and any(r.status in (DEPLOYED, SUPERSEDED) for r in kept)
+        if not there or not deployed(kube, release).objects("HTTPRoute"):
+            raise Gone(
+                f"release {release} in namespace {namespace}: is deployed no longer, or without `routes`, so there is nothing "
+                "left to drive"
+            )
+        return cls.open(namespace, release)
 
     @property
     def store(self) -> Store:
@@ -106,10 +125,13 @@ class Session:
 
     def in_cluster(self, plan: Plan, found: list[Object], image: Image) -> str:
         """Have the cluster do it; the Job's name."""
-        lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": self.name}}
+        lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
+        metadata = {"name": self.name, "labels": job.labels(self.release)}
         if self.kube.get("leases", self.name) is None:
             # the account may write this one, and make no other
-            self.kube.create("leases", {**lease, "spec": {"holderIdentity": "", "leaseDurationSeconds": 1}})
+            self.kube.create(
+                "leases", {**lease, "metadata": metadata, "spec": {"holderIdentity": "", "leaseDurationSeconds": 1}}
+            )
         try:
             return job.start(self.kube, self.name, plan, found, image)
         except MarlineError as error:
@@ -120,21 +142,29 @@ class Session:
             self.store.save(plan, state, record)
             raise
 
-    def drive(self, helm: Path, say: Callable[[str], None]) -> Held:
+    def drive(self, helm: Path, say: Callable[[str], None], rollout: str | None = None) -> Held:
         """Do it here, or go on with it; returns when it is over.
 
+        Args:
+            helm: the program.
+            say: gets a sentence for everything that happens.
+            rollout: the only one that may be driven; any if absent.
+
         Raises:
+            Gone: when the ConfigMap does not hold that one, or no longer.
             MarlineError: where another driver is at it.
         """
+        # before the Lease: whoever drives another rollout has it for long
+        self._only(rollout)
         pod = os.environ.get("MARLINE_HOLDER")
-        lease = Lease(self.kube, self.name, pod or f"{who()} process {os.getpid()}")
+        lease = Lease(self.kube, self.name, pod or f"{who()} process {os.getpid()}", labels=job.labels(self.release))
         if other := lease.wait(2 * DURATION_S if pod else DURATION_S + 1):
             raise MarlineError(
                 f"leases/{self.name}: {other} drives this rollout; see `marline rollout status`, or wait {DURATION_S} s "
                 "after its end"
             )
         try:
-            held = self.held()
+            held = self._only(rollout)
             if not held.state.over:
                 # in its own pod nothing has outlived the last driver
                 tools = Tools(self.kube, helm, self.store, lease, 0.0 if pod else ORPHAN_S, say)
@@ -144,17 +174,42 @@ class Session:
         finally:
             lease.release()
 
-    def order(self, verb: str) -> Held:
+    def _only(self, rollout: str | None) -> Held:
+        if rollout is None:
+            return self.held()
+        found = self.store.load()
+        if found is None or found.plan.id != rollout:
+            now = f"holds rollout {found.plan.id}" if found else "is gone"
+            raise Gone(f"configmaps/{self.name}: {now}, so there is nothing left to drive of rollout {rollout}")
+        return found
+
+    def order(self, verb: str, rollout: str | None = None, *, driven: bool = False) -> Held:
         """Order something of the driver.
 
+        Args:
+            verb: abort, promote or step.
+            rollout: the only one that may be meant; whichever is the last if absent.
+            driven: whether a driver has to be alive to hear it.
+
         Raises:
-            MarlineError: when the rollout is over already.
+            MarlineError: when the rollout is over already, is another one or has no driver; nothing is ordered then.
         """
         held = self.held()
+        if rollout not in (None, held.plan.id):
+            raise MarlineError(
+                f"release {self.release}: rollout {held.plan.id} has taken the place of rollout {rollout}, which was meant; "
+                f"look at that one before you {verb} it"
+            )
         if held.state.over:
             raise MarlineError(
                 f"release {self.release}: rollout {held.plan.id} is over ({held.state.outcome} at "
                 f"{moment(held.state.entered)}), so there is nothing to {verb}; see `marline rollout history`"
+            )
+        if driven and self.watcher().holder() is None:
+            raise MarlineError(
+                f"release {self.release}: no driver of rollout {held.plan.id} is alive to {verb} it; "
+                f"`kubectl --namespace {self.kube.namespace} describe job/{job.name(self.name, held.plan)}` says why its Job "
+                "starts none, and `marline rollout abort` ends it without one"
             )
         self.store.order({"verb": verb, "by": who(), "at": time.time(), "rollout": held.plan.id})
         return held
@@ -172,7 +227,7 @@ class Session:
             shown = ", ".join(f"{endpoint} {weight}" for endpoint, weight in live.items())
             raise MarlineError(
                 f"httproutes in namespace {self.kube.namespace}: has the weights {shown}, which are not those of revision "
-                f"{revision.number} of release {self.release}; `helm rollback {self.release} {revision.number}` writes them"
+                f"{revision.number} of release {self.release}; {mended(revision)}"
             )
 
 

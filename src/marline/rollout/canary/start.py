@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from marline.rollout.plan import Plan as ReleasePlan
 from marline.rollout.replay.requests import read
 from marline.rollout.values import Values
 
+FROM_FRONT = ("errors", "slow", "shift")
 # what a rollout itself changes of a release
 OWN = ("variants", "primary", "image")
 # what the release file may say of stable for the time after the rollout
@@ -53,7 +55,8 @@ def make(release: ReleasePlan, deployed: Revision, now: float | None = None) -> 
     if problems or found is None or isinstance(found, str):
         raise SpecError(problems)
     stable, candidate = found
-    if problems := [f"{release.path}: {sentence}" for sentence in _unsafe(before, goal, stable, candidate)]:
+    sentences = [*_unsafe(before, goal, stable, candidate), *_unseen(release)]
+    if problems := [f"{release.path}: {sentence}" for sentence in sentences]:
         raise SpecError(problems)
     now = time.time() if now is None else now
     # when all traffic has moved, stable has none to be compared with but what is replayed
@@ -126,7 +129,10 @@ def _unsafe(before: Values, goal: Values, stable: str, candidate: str) -> Iterat
             f"{stable} serves {old[stable]['model']} and {candidate} {new[candidate]['model']}; a rollout moves traffic "
             "between versions of one model"
         )
-    if weights_of(before).get(candidate, 0) > 0 and _without(old[candidate]) != _without(new[candidate]):
+    if weights_of(before).get(candidate, 0) > 0 and (
+        {**old[candidate], "weight": 0} != {**new[candidate], "weight": 0}
+        or _image(before, candidate) != _image(goal, candidate)
+    ):
         yield (
             f"{candidate} has traffic already and would change; give the new version an endpoint of its own, or set the "
             f"deployed weight of {candidate} to 0 first"
@@ -140,6 +146,27 @@ def _unsafe(before: Values, goal: Values, stable: str, candidate: str) -> Iterat
                 "with `helm upgrade`, then start the rollout"
             )
 
+    for endpoint in sorted({*old} & {*new} - {candidate}):
+        if weights_of(goal)[endpoint] and _image(before, endpoint) != _image(goal, endpoint):
+            yield (
+                f"the release's image differs from what is deployed, and {endpoint} keeps traffic; give {candidate} the "
+                f"new image as its own (variants.{candidate}.image)"
+            )
+
+
+def _unseen(release: ReleasePlan) -> Iterator[str]:
+    """Metrics that nobody counts."""
+    spec = release.release
+    if not spec.front.enabled and (found := [m for m in spec.rollout.judged if m in FROM_FRONT]):
+        yield (
+            f"rollout.metrics: {', '.join(found)} are counted by the front, and front.enabled is false; judge by agreement "
+            "and cpu, or enable the front"
+        )
+
+
+def _image(values: Values, endpoint: str) -> dict[str, Any]:
+    return {**(values.get("image") or {}), **(values["variants"][endpoint].get("image") or {})}
+
 
 def _without(own: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in own.items() if key not in AFTERWARDS}
@@ -152,7 +179,7 @@ def _requests(release: ReleasePlan) -> tuple[Any, ...]:
         return ()
     path = release.path.parent / replay.requests
     found = tuple(item.request for item in read(path).items)
-    size = sum(len(repr(request)) for request in found)
+    size = sum(len(json.dumps(request)) for request in found)
     if size > MOST_REQUESTS_BYTES:
         raise MarlineError(
             f"{path}: {size} bytes of requests, and a rollout carries at most {MOST_REQUESTS_BYTES} with it; take fewer"

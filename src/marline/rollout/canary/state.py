@@ -25,6 +25,7 @@ class State:
         phase: what is being done; each can be done again from its beginning.
         entered: when it began, Unix seconds.
         step: index of the step.
+        way: percent of the way that is in force.
         began: when the step's weights were in force; None before.
         outcome: what became of it.
         reason: why, as one sentence.
@@ -40,6 +41,7 @@ class State:
     entered: float
     phase: Phase = "prepare"
     step: int = 0
+    way: int = 0
     began: float | None = None
     outcome: Outcome = "running"
     reason: str | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from marline.rollout.canary.plan import Weights, weights_of
 from marline.rollout.canary.store import Held
-from marline.rollout.helm.releases import deployed
+from marline.rollout.helm.releases import Revision, deployed
 from marline.rollout.helm.routes import live_weights
 from marline.rollout.kube import Kube
 
@@ -19,14 +19,14 @@ class Status:
         file: weights of the release file.
         helm: weights of the revision in force.
         cluster: weights of the HTTPRoute.
-        revision: its number.
+        revision: in force.
         held: the last rollout, None before the first one.
     """
 
     file: Weights
     helm: Weights
     cluster: Weights
-    revision: int
+    revision: Revision
     held: Held | None
 
     @property
@@ -37,14 +37,18 @@ class Status:
     def differences(self) -> list[str]:
         """A sentence for each difference."""
         out = []
+        running = self.held is not None and not self.held.state.over
         if _with_weight(self.helm) != _with_weight(self.cluster):
+            then = (
+                "the rollout is between the two, or goes back because somebody has written them by hand."
+                if running
+                else f"somebody has written them by hand; {mended(self.revision)}."
+            )
             out.append(
-                f"The cluster's HTTPRoute has {said(self.cluster)}, and revision {self.revision} of the release "
-                f"{said(self.helm)}: a rollout is on its way back, or somebody has written it by hand; `helm upgrade` "
-                "or `helm rollback` writes the release's."
+                f"The cluster's HTTPRoute has {said(self.cluster)}, and revision {self.revision.number} of the release "
+                f"{said(self.helm)}: {then}"
             )
         if _with_weight(self.file) != _with_weight(self.helm):
-            running = self.held is not None and not self.held.state.over
             then = (
                 "the rollout is on its way there."
                 if running
@@ -67,7 +71,18 @@ def status(kube: Kube, release: str, file: Weights, held: Held | None) -> Status
         MarlineError: where the release is not installed, or has no weights.
     """
     found = deployed(kube, release)
-    return Status(file, weights_of(found.values), live_weights(kube, found), found.number, held)
+    return Status(file, weights_of(found.values), live_weights(kube, found), found, held)
+
+
+def mended(revision: Revision) -> str:
+    """What writes a revision's weights again, as the end of a sentence.
+
+    On the server, Helm 4 applies all that a revision has; Helm 3 sends what differs from the revision before, which is
+    nothing where the values are equal, and all weights where one is another.
+    """
+    if revision.server_side:
+        return f"`helm rollback {revision.name} {revision.number} --force-conflicts` writes the release's"
+    return "Helm 3 writes weights only where its values change them: `helm upgrade` with others, then again with the release's"
 
 
 def said(weights: Weights) -> str:

@@ -33,11 +33,17 @@ def plan(found: Plan) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def status(found: Status, now: float) -> str:
-    """Where a release's last rollout is, and what cluster, Helm and file say."""
+def status(found: Status, now: float, driver: str | None) -> str:
+    """Where a release's last rollout is, and what cluster, Helm and file say of the weights.
+
+    Args:
+        found: all that is known.
+        now: Unix seconds.
+        driver: who drives the rollout, None for nobody.
+    """
     lines = [
         f"file     {said(found.file)}",
-        f"helm     {said(found.helm)} (revision {found.revision})",
+        f"helm     {said(found.helm)} (revision {found.revision.number})",
         f"cluster  {said(found.cluster)}",
     ]
     if found.held is None:
@@ -53,6 +59,11 @@ def status(found: Status, now: float) -> str:
             place = f"step {state.step + 1} of {len(own.steps)}: " if state.phase in ("shift", "watch") else ""
             lines.append(f"         {place}{PHASES[state.phase]}, for {max(0.0, now - state.entered):.0f} s")
             verdicts = found.held.record["steps"][state.step]["verdicts"]
+            if driver is None:
+                lines.append(
+                    "         no driver is alive: `kubectl describe` says why its Job starts none, and `marline rollout abort` "
+                    "ends it without one"
+                )
             if state.phase == "watch" and verdicts:
                 lines.append(f"         {verdicts[-1]['decision']}: {verdicts[-1]['reason']}")
     lines += [f"differs  {sentence}" for sentence in found.differences()]

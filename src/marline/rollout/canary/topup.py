@@ -13,6 +13,7 @@ from marline.rollout.replay import Endpoint, Item, Questions, Reply
 from marline.rollout.replay.judge import REFUSALS, compared
 
 CLIENTS = 2
+MOST_PAIRS = 2000
 Pair = tuple[Item, Reply, Reply]
 
 
@@ -86,7 +87,8 @@ class TopUp:
             item = self.items[number % len(self.items)]
             one, other = self.stable.ask(item.request), self.candidate.ask(item.request)
             with self._lock:
-                self._pairs.append((item, one, other))
+                # too few different embeddings are never compared, and must not be kept for ever
+                self._pairs = [*self._pairs, (item, one, other)][-MOST_PAIRS:]
                 self.asked += 1
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from handlerkit.manifest import Golden
 from marline.errors import MarlineError
 from marline.rollout.analysis import Judge, Replay, Series, Verdict, Window
 from marline.rollout.analysis.counters import advance
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 # a version that does not answer is compared as one that answers wrongly, and soon
 REPLAY_TIMEOUT_S = 10.0
+ATTEMPTS = 10
 
 
 def watch(driver: Driver) -> None:
@@ -35,7 +37,7 @@ def watch(driver: Driver) -> None:
     plan, state, kube = driver.plan, driver.state, driver.tools.kube
     if state.judge is None:
         raise MarlineError("the rollout's state has no judge; start it again")
-    judge = Judge.from_json(state.judge)
+    judge = judge_of(driver)
     prometheus = Prometheus(plan.prometheus) if plan.prometheus else None
     before: Pods | None = None
     with replaying(driver) as topup:
@@ -63,6 +65,21 @@ def watch(driver: Driver) -> None:
     _go_on(driver)
 
 
+def judge_of(driver: Driver) -> Judge:
+    """The judge as the state has it; a new one before the first step.
+
+    Raises:
+        MarlineError: for a state that another version wrote.
+    """
+    plan, state = driver.plan, driver.state
+    if state.judge is None:
+        return Judge(plan.judged, plan.alpha, plan.metrics, plan.steps)
+    try:
+        return Judge.from_json(state.judge)
+    except ValueError as error:
+        raise MarlineError(f"rollout {plan.id}: {error}") from error
+
+
 def _go_on(driver: Driver) -> None:
     state, last = driver.state, len(driver.plan.steps) - 1
     if state.step == last:
@@ -83,6 +100,11 @@ def _as_written(driver: Driver) -> None:
     expected = driver.plan.weights(driver.plan.steps[driver.state.step].weight)
     if (found := driver.hands.weights()) != expected:
         shown = ", ".join(f"{endpoint} {weight}" for endpoint, weight in found.items())
+        if found == driver.plan.weights(0):
+            raise Abort(
+                f"The HTTPRoute has the weights of before ({shown}): a driver was killed on its way back, whose reason is "
+                "in its log, or somebody has written them."
+            )
         raise Abort(f"Somebody has changed the weights of the HTTPRoute to {shown}.")
 
 
@@ -134,10 +156,26 @@ def _items(driver: Driver) -> tuple[Item, ...]:
     requests = {json.dumps(request, sort_keys=True): request for request in plan.requests}
     if not requests:
         for arm in (plan.stable, plan.candidate):
-            pods = look(driver.tools.kube, plan.release, arm.endpoint).ready
-            for address in list(pods.values())[:1]:
-                golden = manifest_of(address).golden
-                requests |= {json.dumps(each.request, sort_keys=True): each.request for each in golden}
+            requests |= {
+                json.dumps(each.request, sort_keys=True): each.request for each in _golden(driver, arm.endpoint)
+            }
     if not requests:
         driver.note("hold", "There is nothing to replay: no recorded requests, and no golden ones in the archives.")
     return tuple(Item(str(number), request) for number, request in enumerate(requests.values()))
+
+
+def _golden(driver: Driver, endpoint: str) -> tuple[Golden, ...]:
+    """Golden requests of the archive that an endpoint serves, from the first of its pods that gives them.
+
+    Raises:
+        MarlineError: when none does for a while: pods come and go.
+    """
+    for attempt in range(ATTEMPTS):
+        for address in look(driver.tools.kube, driver.plan.release, endpoint).ready.values():
+            try:
+                return manifest_of(address).golden
+            except MarlineError:
+                if attempt == ATTEMPTS - 1:
+                    raise
+        driver.wait(1.0)
+    return ()

@@ -20,6 +20,8 @@ from marline.rollout.kube import Kube, Object
 DEPLOYED = "deployed"
 # was in force until another revision took its place
 SUPERSEDED = "superseded"
+# with its history kept
+UNINSTALLED = ("uninstalled", "uninstalling")
 # a manifest is long, and is read at every look: by the library in C where there is one
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # a Helm that is at work, or that was killed at it
@@ -73,11 +75,11 @@ def deployed(kube: Kube, name: str) -> Revision:
     Raises:
         MarlineError: where there is none.
     """
-    for status in (DEPLOYED, SUPERSEDED):
-        # of many revisions, each with a whole chart, only those are asked for
-        if found := revisions(kube, name, status):
-            break
-    else:
+    # of many revisions, each with a whole chart, only those are asked for
+    found = revisions(kube, name, DEPLOYED)
+    if not found and not any(revisions(kube, name, status) for status in UNINSTALLED):
+        found = revisions(kube, name, SUPERSEDED)
+    if not found:
         raise MarlineError(
             f"namespace {kube.namespace}: no release {name} is deployed there; install it first, with the values "
             "that `marline release` writes"

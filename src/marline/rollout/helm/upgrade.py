@@ -97,7 +97,7 @@ def run(command: list[str], given: str, env: dict[str, str]) -> str:
 
 
 def clear_pending(
-    kube: Kube, name: str, rollout: str, patience_s: float, tick: Callable[[], None] = lambda: None
+    kube: Kube, name: str, ours: Callable[[Revision], bool], patience_s: float, tick: Callable[[], None] = lambda: None
 ) -> str | None:
     """Take away a revision that a killed Helm of this rollout left pending: Helm itself would refuse for ever.
 
@@ -106,7 +106,7 @@ def clear_pending(
     Args:
         kube: the release's namespace.
         name: of the release.
-        rollout: whose revisions may be taken away.
+        ours: which revisions may be taken away.
         patience_s: how long a Helm may still be at work that outlived whoever started it.
         tick: called while it is waited for.
 
@@ -118,7 +118,7 @@ def clear_pending(
     """
     end = time.monotonic() + patience_s
     while (last := _last(kube, name)) is not None and last.status in PENDING:
-        if last.labels.get(LABEL) != rollout:
+        if not ours(last):
             raise HelmRefused(
                 f"release {name}: revision {last.number} is {last.status}, and not by this rollout; let that Helm end, "
                 "or `helm rollback` to a revision that is deployed"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from marline.rollout.canary.job import job, start
+from marline.rollout.canary.job import job, labels, start
 from marline.rollout.kube import Conflict
 from marline.spec.release_image import Image
 from unit.rollout.api_server import Api, kube, served
@@ -23,10 +23,16 @@ def test_everything_that_a_job_needs_is_made_once_and_used_again() -> None:
         with pytest.raises(Conflict):
             start(kube(url), "toy-rollout", plan(), rules, IMAGE)
     assert len(api.all("jobs")) == 2
-    (account,), (role,), (binding,) = (list(api.all(kind).values()) for kind in ("serviceaccounts", "roles", "rolebindings"))
+    (account,), (role,), (binding,) = (
+        list(api.all(kind).values()) for kind in ("serviceaccounts", "roles", "rolebindings")
+    )
     assert account["metadata"]["name"] == role["metadata"]["name"] == binding["roleRef"]["name"] == "toy-rollout"
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "toy-rollout", "namespace": "models"}]
     assert role["rules"] == rules
+    # what they can be taken away by
+    assert all(
+        found["metadata"]["labels"] == labels("toy") for found in (account, role, binding, *api.all("jobs").values())
+    )
 
 
 def container(found: dict[str, Any]) -> dict[str, Any]:
@@ -39,7 +45,10 @@ def test_the_job_goes_on_however_often_it_is_killed() -> None:
     assert found["spec"]["backoffLimit"] > 1000
     pod = found["spec"]["template"]["spec"]
     assert (pod["restartPolicy"], pod["serviceAccountName"]) == ("OnFailure", "toy-rollout")
-    assert container(found)["args"] == ["marline", "rollout", "run", "toy", "--namespace", "models"]
+    assert container(found)["args"] == [
+        *("marline", "rollout", "run", "toy", "--namespace", "models"),
+        *("--rollout", "20261121-193300"),
+    ]
     (name,) = container(found)["env"]
     assert name["name"] == "MARLINE_HOLDER"
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 from typing import Any
 
@@ -87,3 +88,16 @@ def test_a_single_endpoint_has_all_of_the_traffic() -> None:
 def test_an_arm_is_shown_with_what_it_serves() -> None:
     assert str(Arm.of("green", GOAL["variants"]["green"])) == "green (toy 1.1.0 onnx-int8)"
     assert plan().steps[0] == Step(10, 0.0, 5.0)
+
+
+def test_values_of_this_rollout_are_known_whatever_the_number_of_pods() -> None:
+    found = plan()
+    assert all(found.makes(values) for values in (found.before, found.goal, found.values(0), found.values(10), found.values(100)))
+    other = copy.deepcopy(found.values(10))
+    other["variants"]["blue"]["replicas"] = 7
+    assert not found.makes(other)
+    assert not found.makes({"variants": {}})
+    goal = copy.deepcopy(found.goal)
+    goal["variants"]["green"]["autoscaling"] = {"enabled": True, "minReplicas": 1, "maxReplicas": 9}
+    scaled = dataclasses.replace(found, goal=goal)
+    assert scaled.makes(scaled.values(10, 5))

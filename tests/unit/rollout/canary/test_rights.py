@@ -73,3 +73,8 @@ def test_every_kind_of_the_chart_is_known() -> None:
     for _, resource in KINDS.values():
         assert allowed(found, resource, "create")
         assert allowed(found, resource, "delete", "a")
+
+
+def test_what_the_end_takes_away_may_be_made_again_on_the_way_back() -> None:
+    old = [{"kind": "Service", "metadata": {"name": "toy-blue"}}, {"kind": "Service", "metadata": {"name": "toy-green"}}]
+    assert {"apiGroups": [""], "resources": ["services"], "verbs": ["create"]} in rules("toy-rollout", old, old[1:])

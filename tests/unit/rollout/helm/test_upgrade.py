@@ -19,6 +19,10 @@ from unit.rollout.helm_program import install, over_http, program, secret
 MINE = "20261121-193300"
 
 
+def mine(revision: Revision) -> bool:
+    return revision.labels.get(LABEL) == MINE
+
+
 @pytest.fixture
 def helm(tmp_path: Path, cluster: Kube, monkeypatch: pytest.MonkeyPatch) -> Path:
     url = cluster.client.configuration.host
@@ -98,18 +102,18 @@ def pending(api: Api, status: str, **labels: str) -> str:
 @pytest.mark.parametrize("status", ["pending-install", "pending-upgrade", "pending-rollback"])
 def test_what_a_helm_of_this_rollout_left_is_taken_away(helm: Path, cluster: Kube, api: Api, status: str) -> None:
     name = pending(api, status, **{LABEL: MINE})
-    assert clear_pending(cluster, "toy", MINE, 0.0) == (
+    assert clear_pending(cluster, "toy", mine, 0.0) == (
         f"Revision 2 was left {status} by a Helm that was ended, and is taken away."
     )
     assert name not in api.all("secrets")
-    assert clear_pending(cluster, "toy", MINE, 0.0) is None
+    assert clear_pending(cluster, "toy", mine, 0.0) is None
 
 
 @pytest.mark.parametrize("labels", [{}, {LABEL: "20260101-000000"}])
 def test_what_another_helm_is_at_is_not(helm: Path, cluster: Kube, api: Api, labels: dict[str, str]) -> None:
     name = pending(api, "pending-upgrade", **labels)
     with pytest.raises(HelmRefused, match="^release toy: revision 2 is pending-upgrade, and not by this rollout; let that Helm end"):
-        clear_pending(cluster, "toy", MINE, 0.0)
+        clear_pending(cluster, "toy", mine, 0.0)
     assert name in api.all("secrets")
 
 
@@ -122,12 +126,12 @@ def test_a_helm_that_outlived_its_driver_may_end(helm: Path, cluster: Kube, api:
         if len(ticks) == 3:
             api.put("secrets", secret("toy", 2, "deployed", GOAL, {LABEL: MINE}))
 
-    assert clear_pending(cluster, "toy", MINE, 60.0, tick) is None
+    assert clear_pending(cluster, "toy", mine, 60.0, tick) is None
     assert len(ticks) == 3
 
 
 @pytest.mark.parametrize("status", ["deployed", "failed", "superseded"])
 def test_what_is_over_is_not_pending(helm: Path, cluster: Kube, api: Api, status: str) -> None:
     pending(api, status, **{LABEL: MINE})
-    assert clear_pending(cluster, "toy", MINE, 0.0) is None
-    assert clear_pending(cluster, "nothing", MINE, 0.0) is None
+    assert clear_pending(cluster, "toy", mine, 0.0) is None
+    assert clear_pending(cluster, "nothing", mine, 0.0) is None
