@@ -7,6 +7,7 @@ import random
 import urllib.request
 from pathlib import Path
 
+from marline.rollout.replay.endpoint import REPLAYED
 from pods.archives import Archive
 from pods.gateway import Gateway
 from pods.load import QUESTIONS
@@ -40,7 +41,14 @@ def test_the_version_that_is_better_for_people_is_promoted(
             print(json.dumps({"request_id": request_id, "value": value}), file=lines)
     exposures = tmp_path / "exposures.jsonl"
     selector = ["-l", "app.kubernetes.io/component=server", "-c", "front", "--tail=-1"]
-    exposures.write_text(ship.release.kubectl("logs", *selector))
+
+    def logged() -> bool:
+        """Envoy writes its log every ten seconds."""
+        exposures.write_text(ship.release.kubectl("logs", *selector))
+        found = [json.loads(line) for line in exposures.read_text().splitlines() if line.startswith("{")]
+        return sum(line["request_id"] != REPLAYED and line["status"] == 200 for line in found) >= REQUESTS
+
+    ship.release.cluster.until(logged, "all requests in the log", 60, interval=2)
     files = ["--exposures", str(exposures), "--outcomes", str(outcomes)]
     done = ship.verb("ab", *files, "--margin", "0.02", "--order")
     print(f"\n{done.stdout}")

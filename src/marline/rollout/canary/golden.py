@@ -10,6 +10,7 @@ from handlerkit.errors import LoadError
 from handlerkit.manifest import Manifest
 from marline.errors import MarlineError
 from marline.rollout.replay import Endpoint
+from marline.rollout.replay.endpoint import REPLAYED
 from marline.rollout.replay.judge import against_records
 from marline.rollout.replay.sources import golden
 
@@ -53,7 +54,7 @@ def wrong(pods: Mapping[str, str], port: int = FRONT_PORT, agent_port: int = AGE
     for name, address in pods.items():
         questions = golden(manifest_of(address, agent_port))
         url = f"http://{host(address)}:{port}/predictions/{questions.model}"
-        outcome = against_records(Endpoint(url, timeout_s=ANSWER_S), questions, None, 1)
+        outcome = against_records(Endpoint(url, {"x-request-id": REPLAYED}, ANSWER_S), questions, None, 1)
         if bad := [*outcome.failed, *outcome.differing]:
             return f"{name} answers {len(bad)} of {outcome.asked} golden requests wrongly, the first: {bad[0].reason}"
     return None

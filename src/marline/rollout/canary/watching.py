@@ -19,6 +19,7 @@ from marline.rollout.canary.pods import Pods, look
 from marline.rollout.canary.topup import TopUp
 from marline.rollout.evidence import Look, Prometheus
 from marline.rollout.replay import Endpoint, Item
+from marline.rollout.replay.endpoint import REPLAYED
 
 if TYPE_CHECKING:
     from marline.rollout.canary.driver import Driver
@@ -139,7 +140,7 @@ def replaying(driver: Driver) -> Iterator[TopUp | None]:
         return
     path = f"/predictions/{plan.candidate.model}"
     arms = [
-        Endpoint(driver.hands.address(arm.endpoint) + path, timeout_s=REPLAY_TIMEOUT_S)
+        Endpoint(driver.hands.address(arm.endpoint) + path, {"x-request-id": REPLAYED}, REPLAY_TIMEOUT_S)
         for arm in (plan.stable, plan.candidate)
     ]
     topup = TopUp(arms[0], arms[1], items, plan.rate)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from marline.errors import SourceError
 from marline.rollout.outcomes.files import parsed
+from marline.rollout.replay.endpoint import REPLAYED
 
-# asked by probes and load balancers, who have no outcome
+# asked by probes and load balancers, who have no outcome; what a rollout replays has none either
 PROBES = ("/ping",)
 
 
@@ -19,7 +20,7 @@ class Exposures:
     Attributes:
         endpoints: by request id; None where several endpoints answered one id.
         again: lines whose request and endpoint were known already.
-        ignored: lines that are no exposure: other output of a pod, probes, requests without an id.
+        ignored: lines that are no exposure: other output of a pod, probes, replayed requests, requests without an id.
     """
 
     endpoints: dict[str, str | None] = field(default_factory=dict)
@@ -57,7 +58,8 @@ class Exposures:
             # the output of a pod has other lines, too; those of the access log are objects
             document = parsed(line, f"{where}:{number}") if line.lstrip().startswith(b"{") else None
             request_id = document.get("request_id") if document else None
-            if document is None or not isinstance(request_id, str) or not request_id or document.get("path") in PROBES:
+            nobody = request_id == REPLAYED or (document or {}).get("path") in PROBES
+            if document is None or not isinstance(request_id, str) or not request_id or nobody:
                 found.ignored += 1
                 continue
             endpoint = document.get("endpoint")

@@ -14,6 +14,8 @@ from typing import Any
 from marline.errors import ServeError
 
 MAX_ANSWER_BYTES = 64 << 20
+# the request id by which access logs tell what a rollout asks from what users ask
+REPLAYED = "marline-replay"
 
 
 @dataclass(frozen=True)

@@ -52,3 +52,9 @@ def test_an_id_without_an_endpoint_is_one_sentence(endpoint):
 def test_a_broken_line_is_one_sentence():
     with pytest.raises(SourceError, match=r"^log:1: is not JSON"):
         read(b'{"request_id": \n', asked("b", "blue"))
+
+
+def test_what_a_rollout_replays_is_no_exposure() -> None:
+    line = b'{"request_id": "marline-replay", "endpoint": "green", "path": "/predictions/toy"}'
+    found = Exposures.read([(1, line), (2, line.replace(b"green", b"blue"))], "log")
+    assert (found.endpoints, found.ignored) == ({}, 2)
