@@ -11,35 +11,19 @@ import pytest
 
 from marline.errors import MarlineError
 from marline.rollout.analysis import Step
-from marline.rollout.canary import lease, phases
+from marline.rollout.canary import lease
 from marline.rollout.canary.lease import Lost
 from marline.rollout.helm.upgrade import LABEL
 from marline.rollout.kube import Unavailable
 from unit.rollout import helm_program
 from unit.rollout.api_server import refusal
-from unit.rollout.canary.world import BEFORE, GOAL, RELEASE, World, plan
+from unit.rollout.canary.world import BEFORE, GOAL, RELEASE, World, always_whole, as_before, once, plan
 
 STABLE_ALONE = {"blue": 100, "green": 0}
 
 
-def always_whole(small: World) -> None:
-    """Whoever looks at the HTTPRoute at any moment sees all of the traffic shared out."""
-    assert {sum(weights.values()) for weights in small.weights} == {100}
-
-
-def as_before(small: World) -> None:
-    assert small.deployed()["config"] == BEFORE
-    assert small.as_released()
-    always_whole(small)
-
-
 def kinds(held: Any) -> list[str]:
     return [event["kind"] for event in held.record["events"]]
-
-
-def once(small: World, look: int, what: Any) -> None:
-    """Do something when Prometheus is asked for that time."""
-    small.at = lambda number: what() if number == look else None
 
 
 def test_a_good_version_is_promoted(program: None, small: World) -> None:
@@ -372,27 +356,6 @@ def test_a_rollout_that_somebody_deleted_leaves_the_release_as_it_is(small: Worl
     assert small.route() == {"blue": 90, "green": 10}
 
 
-def test_an_autoscaled_candidate_has_its_pods_before_the_traffic(small: World) -> None:
-    before, goal = copy.deepcopy(BEFORE), copy.deepcopy(GOAL)
-    before["variants"]["blue"]["replicas"] = 4
-    del goal["variants"]["green"]["replicas"]
-    goal["variants"]["green"]["autoscaling"] = {"enabled": True, "minReplicas": 1, "maxReplicas": 3}
-    small.begin(plan(prometheus=small.prometheus, before=before, goal=goal))
-    seen: list[tuple[int, int]] = []
-    inner = small.api.written
-
-    def written(resource: str) -> None:
-        inner(resource)
-        if resource == "httproutes":
-            seen.append((small.route().get("green", 0), sum("green" in name for name in small.api.all("pods"))))
-
-    small.api.written = written
-    held = small.drive()
-    assert held.state.outcome == "promoted", held.state.reason
-    # four pods have all of the traffic, so each has a quarter of it; the candidate may have three
-    assert all(pods >= min(3, -(-4 * share // 100)) for share, pods in seen if share and (share, pods) != seen[-1])
-
-
 def test_a_revision_with_the_labels_of_ours_is_somebody_elses_all_the_same(small: World) -> None:
     """Helm gives each revision the labels of the last one, whoever makes it."""
     small.begin(plan(prometheus=small.prometheus, limits={"min_windows": 1000}))
@@ -421,59 +384,3 @@ def test_an_end_that_cannot_be_written_is_written_by_the_next_driver(small: Worl
     held = small.drive()
     assert (held.state.outcome, held.record["outcome"]) == ("promoted", "promoted")
     assert small.as_released()
-
-
-def test_without_replay_all_traffic_moves_before_stable_ends(small: World) -> None:
-    steps = (Step(10, 0.0, 5.0), Step(50, 0.0, 5.0))
-    small.begin(plan(prometheus=small.prometheus, steps=steps))
-    held = small.drive()
-    assert held.state.outcome == "promoted"
-    assert [(w["stable"], w["candidate"]) for w in held.record["weights"]] == [(90, 10), (50, 50), (0, 100)]
-    # by a revision of its own: the one of the file has no pods for stable
-    assert [r["config"]["variants"]["blue"]["replicas"] for r in small.revisions()][-2:] == [2, 0]
-    assert small.as_released()
-
-
-def test_pods_that_end_between_two_steps_lead_back_at_once(small: World) -> None:
-    steps = (Step(10, 0.0, 5.0), Step(50, 0.0, 5.0), Step(100, 0.0, 5.0))
-    small.begin(plan(prometheus=small.prometheus, steps=steps, ready_s=20.0))
-    inner = small.api.written
-
-    def written(resource: str) -> None:
-        inner(resource)
-        state = json.loads(small.api.all("configmaps")["toy-marline-rollout"]["data"]["state"])
-        if (state["phase"], state["step"]) == ("shift", 1):
-            small.ready["green"] = False
-            small.pods()
-
-    small.api.written = written
-    held = small.drive()
-    assert held.state.reason is not None and held.state.reason.startswith("None of the candidate's 2 pods is ready")
-    as_before(small)
-
-
-def test_promotion_gives_no_weight_on_the_way_to_the_pods_that_it_needs(small: World) -> None:
-    before, goal = copy.deepcopy(BEFORE), copy.deepcopy(GOAL)
-    before["variants"]["blue"]["replicas"] = 4
-    del goal["variants"]["green"]["replicas"]
-    goal["variants"]["green"]["autoscaling"] = {"enabled": True, "minReplicas": 1, "maxReplicas": 4}
-    steps = (Step(10, 0.0, 5.0), Step(50, 0.0, 5.0), Step(100, 0.0, 5.0))
-    found = plan(prometheus=small.prometheus, before=before, goal=goal, steps=steps, limits={"min_windows": 1000})
-    small.begin(found)
-    once(small, 2, lambda: small.session.order("promote"))
-    held = small.drive()
-    assert held.state.outcome == "promoted", held.state.reason
-    assert {weights.get("green", 0) for weights in small.weights} == {0, 10, 100}
-
-
-def test_a_pod_that_could_not_be_asked_is_asked_again(small: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    small.begin(plan(prometheus=small.prometheus))
-    real, asked = phases.wrong, iter([MarlineError("toy-green-0 is about to end")])
-
-    def wrong(pods: Any) -> str | None:
-        for error in asked:
-            raise error
-        return real(pods)
-
-    monkeypatch.setattr(phases, "wrong", wrong)
-    assert small.drive().state.outcome == "promoted"

@@ -296,3 +296,19 @@ def _send(handler: BaseHTTPRequestHandler, status: int, body: bytes | str) -> No
 def held(found: Plan, **state: Any) -> Held:
     """A rollout that is that far."""
     return Held(found, State(entered=found.created, **state), records.begin(found), None)
+
+
+def always_whole(small: World) -> None:
+    """Whoever looks at the HTTPRoute at any moment sees all of the traffic shared out."""
+    assert {sum(weights.values()) for weights in small.weights} == {100}
+
+
+def as_before(small: World) -> None:
+    assert small.deployed()["config"] == BEFORE
+    assert small.as_released()
+    always_whole(small)
+
+
+def once(small: World, look: int, what: Any) -> None:
+    """Do something when Prometheus is asked for that time."""
+    small.at = lambda number: what() if number == look else None
