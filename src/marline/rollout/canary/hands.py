@@ -8,6 +8,7 @@ from pathlib import Path
 
 from marline.errors import MarlineError
 from marline.rollout.canary.ends import Foreign
+from marline.rollout.canary.golden import host
 from marline.rollout.canary.plan import Plan, Weights
 from marline.rollout.helm.releases import Revision, deployed
 from marline.rollout.helm.routes import live_weights, services, write_weights
@@ -96,4 +97,4 @@ class Hands:
         if service is None or not service["spec"].get("clusterIP") or service["spec"]["clusterIP"] == "None":
             raise MarlineError(f"services/{name} in namespace {self.kube.namespace}: is gone, or has no address")
         address, port = service["spec"]["clusterIP"], service["spec"]["ports"][0]["port"]
-        return f"http://{f'[{address}]' if ':' in address else address}:{port}"
+        return f"http://{host(address)}:{port}"

@@ -21,7 +21,7 @@ from marline.rollout.canary.start import make, who
 from marline.rollout.canary.state import PHASES, State
 from marline.rollout.canary.status import mended
 from marline.rollout.canary.store import Gone, Held, Store
-from marline.rollout.helm.releases import DEPLOYED, SUPERSEDED, Revision, deployed, revisions
+from marline.rollout.helm.releases import Absent, Revision, deployed
 from marline.rollout.helm.routes import live_weights, route_of
 from marline.rollout.helm.upgrade import tried
 from marline.rollout.kube import Kube, Object
@@ -30,8 +30,6 @@ from marline.spec.release_image import Image
 
 # a Helm that outlives its driver, which was killed alone, ends well within this
 ORPHAN_S = 15.0
-# of a release's last revision where Helm keeps the history of what it has taken away
-UNINSTALLED = ("uninstalled", "uninstalling")
 MOST_CHARACTERS = 39
 
 
@@ -68,9 +66,11 @@ class Session:
             Gone: where the release is not deployed any more, or has no weights any more.
         """
         kube = Kube.connect(namespace)
-        kept = revisions(kube, release)
-        there = kept and kept[-1].status not in UNINSTALLED and any(r.status in (DEPLOYED, SUPERSEDED) for r in kept)
-        if not there or not deployed(kube, release).objects("HTTPRoute"):
+        try:
+            there = bool(deployed(kube, release).objects("HTTPRoute"))
+        except Absent:
+            there = False
+        if not there:
             raise Gone(
                 f"release {release} in namespace {namespace}: is deployed no longer, or without `routes`, so there is nothing "
                 "left to drive"

@@ -66,6 +66,10 @@ def revisions(kube: Kube, name: str, status: str | None = None) -> list[Revision
     return sorted((decoded(secret) for secret in found), key=lambda revision: revision.number)
 
 
+class Absent(MarlineError):
+    """No revision of a release is in force."""
+
+
 def deployed(kube: Kube, name: str) -> Revision:
     """The revision that is in force.
 
@@ -73,14 +77,14 @@ def deployed(kube: Kube, name: str) -> Revision:
     newest superseded one for the one in force, and so is done here.
 
     Raises:
-        MarlineError: where there is none.
+        Absent: where there is none.
     """
     # of many revisions, each with a whole chart, only those are asked for
     found = revisions(kube, name, DEPLOYED)
     if not found and not any(revisions(kube, name, status) for status in UNINSTALLED):
         found = revisions(kube, name, SUPERSEDED)
     if not found:
-        raise MarlineError(
+        raise Absent(
             f"namespace {kube.namespace}: no release {name} is deployed there; install it first, with the values "
             "that `marline release` writes"
         )
