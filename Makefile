@@ -6,7 +6,7 @@ ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-serve quickstart build train lint test test-fast lock docs schemas render clean image \
+.PHONY: help setup setup-serve quickstart build train lint test test-fast lock docs schemas render clean image bench \
         cluster-up cluster-down cluster-status test-cluster
 
 help: ## Show the verbs
@@ -29,6 +29,9 @@ train: setup ## Train the sentiment model's committed inputs again (prints their
 
 image: setup ## Build the container image (ARGS="--tag NAME sentiment"; docker, podman or buildah)
 	@$(BIN)/python tools/image.py $(ARGS)
+
+bench: build ## Compare with the bare loop and other servers (needs wrk; ARGS="--contender NAME" for some)
+	@MARLINE_K6=$$(env -C tests ../$(BIN)/python -m cluster build k6 | tail -1) $(BIN)/marline bench sentiment $(ARGS)
 
 cluster-up: setup ## Start a real single-node Kubernetes (root, Linux), or use it if it runs
 	@env -C tests ../$(BIN)/python -m cluster up

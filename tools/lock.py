@@ -22,7 +22,7 @@ LOCKS = {
     "serve": ("serve",),
     "pod": ("serve", "pod"),
     "rollout": ("rollout",),
-    "dev": ("serve", "pod", "build", "rollout", "dev"),
+    "dev": ("serve", "pod", "build", "rollout", "engine-fastapi", "dev"),
 }
 
 

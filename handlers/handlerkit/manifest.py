@@ -76,8 +76,8 @@ class Golden:
 class Manifest:
     """The artifact's self-description.
 
-    ``task`` is text-classification, embedding or tensor; ``format`` is eager, torchscript or onnx
-    and alone decides the backend (never a file's ending).  ``golden_atol`` is the largest absolute
+    ``task`` is text-classification, embedding or tensor; ``format`` is eager, compile, torchscript,
+    pt2 or onnx and alone decides the backend (never a file's ending).  ``golden_atol`` is the largest absolute
     difference that a golden output may show.  ``build`` holds facts that are equal in every build.
     ``drift_baseline`` is reserved for the sketch that online drift is compared with.
     """

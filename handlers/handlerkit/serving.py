@@ -18,17 +18,24 @@ import numpy as np
 
 from handlerkit import backends, golden
 from handlerkit import manifest as manifests
+from handlerkit.cache import Cache
+from handlerkit.deadline import EXPIRED, HEADER, expired
 from handlerkit.errors import LoadError, RequestError
 from handlerkit.requests import Question, body_of, questions
 
 LOAD_ERROR_MARK = "marline load error: "
 Outputs = Mapping[str, np.ndarray]
+# most bytes of kept answers, whatever number of them is allowed
+CACHE_BYTES = 16 << 20
+CACHE_METRICS = ("marline_cache_hits_total", "marline_cache_misses_total")
 
 
 class Handler:
     """What TorchServe calls.  Subclasses define :meth:`setup`, :meth:`prepare`, :meth:`compute`, :meth:`present`."""
 
     item_key = "text"
+    # one per loaded archive, so per version and variant; None computes every question
+    cache: Cache | None = None
 
     def initialize(self, context: Any) -> None:
         """Load the artifact beside this handler and answer its golden requests.
@@ -61,6 +68,8 @@ class Handler:
         self.backend = backends.load(self.manifest, directory, threads or int(os.environ.get("MARLINE_THREADS", "1")))
         self.setup()
         golden.check(self.manifest, self._golden_answer)
+        items = int(os.environ.get("MARLINE_CACHE_ITEMS", "0"))
+        self.cache = Cache(items, CACHE_BYTES) if items else None
 
     def setup(self) -> None:
         """Called once after the backend is loaded."""
@@ -80,21 +89,55 @@ class Handler:
     def handle(self, data: Sequence[Mapping[str, Any]], context: Any) -> list[bytes]:
         """Answer a batch: one JSON body per request, its status and content type set on ``context``."""
         started = time.perf_counter()
-        asked: list[Question | RequestError] = [self._read(row) for row in data]
-        answers = iter(self._answer([item for q in asked if isinstance(q, Question) for item in q.items]))
+        asked: list[Question | RequestError] = [
+            expired(context.get_request_header(index, HEADER)) or self._read(row) for index, row in enumerate(data)
+        ]
+        kept = self.cache
+        found = self._documents(asked, started) if kept is None else self._remembered(asked, kept, context, started)
         bodies = []
-        for index, question in enumerate(asked):
-            if isinstance(question, Question):
-                found = [next(answers) for _ in question.items]
-                document = _settle(question, found, round((time.perf_counter() - started) * 1000, 3))
-            else:
-                document = question
+        for index, document in enumerate(found):
             if isinstance(document, RequestError):
                 bodies.append(_refuse(context, index, document))
             else:
-                bodies.append(_json(document))
+                bodies.append(document)
                 context.set_response_content_type(index, "application/json")
         return bodies
+
+    def _documents(self, asked: Sequence[Question | RequestError], started: float) -> list[bytes | RequestError]:
+        """Compute: an answer's body, or what is wrong, per question."""
+        answers = iter(self._answer([item for q in asked if isinstance(q, Question) for item in q.items]))
+        out: list[bytes | RequestError] = []
+        for question in asked:
+            if isinstance(question, RequestError):
+                out.append(question)
+                continue
+            found = [next(answers) for _ in question.items]
+            document = _settle(question, found, round((time.perf_counter() - started) * 1000, 3))
+            out.append(document if isinstance(document, RequestError) else _json(document))
+        return out
+
+    def _remembered(
+        self, asked: Sequence[Question | RequestError], cache: Cache, context: Any, started: float
+    ) -> list[bytes | RequestError]:
+        """As :meth:`_documents`, with what is kept not computed again, nor what stands in the batch twice."""
+        keys = [None if isinstance(q, RequestError) else cache.key(q.items, q.form) for q in asked]
+        known: dict[bytes, bytes | RequestError] = {}
+        first: dict[bytes, int] = {}
+        for index, key in enumerate(keys):
+            if key is not None and key not in known and key not in first:
+                body = cache.get(key)
+                if body is None:
+                    first[key] = index
+                else:
+                    known[key] = body
+        todo = [i for i, key in enumerate(keys) if key is None or first.get(key) == i]
+        computed = dict(zip(todo, self._documents([asked[i] for i in todo], started), strict=True))
+        for key, index in first.items():
+            known[key] = document = computed[index]
+            if isinstance(document, bytes):
+                cache.put(key, document)
+        _count(context, len(asked) - len(todo), len(first))
+        return [computed[i] if key is None else known[key] for i, key in enumerate(keys)]
 
     def _read(self, row: Mapping[str, Any]) -> Question | RequestError:
         try:
@@ -152,6 +195,14 @@ class Handler:
         return self.present(prepared, outputs).get("label"), outputs
 
 
+def _count(context: Any, hits: int, misses: int) -> None:
+    """Tell a server that counts; not every engine's context does."""
+    metrics = getattr(context, "metrics", None)
+    for name, value in zip(CACHE_METRICS, (hits, misses), strict=True):
+        if metrics is not None and value:
+            metrics.add_counter(name, value)
+
+
 def _settle(question: Question, found: Sequence[dict[str, Any] | RequestError], elapsed_ms: float) -> Any:
     """The document that answers a question, or the error of its first bad item."""
     answers = []
@@ -173,7 +224,10 @@ def _json(document: Any) -> bytes:
 
 
 def _refuse(context: Any, index: int, error: RequestError) -> bytes:
-    context.set_response_status(error.status, "Bad Request" if error.status < 500 else "Model Error", idx=index)
+    phrase, kind = ("Bad Request", "request") if error.status < 500 else ("Model Error", "model")
+    if error.status == EXPIRED:
+        phrase, kind = "Gateway Timeout", "deadline"
+    context.set_response_status(error.status, phrase, idx=index)
     context.set_response_content_type(index, "application/json")
-    context.set_response_header(index, "x-marline-error", "request" if error.status < 500 else "model")
+    context.set_response_header(index, "x-marline-error", kind)
     return _json({"code": error.status, "error": error.message})

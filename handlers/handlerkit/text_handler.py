@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from handlerkit.batching import groups
+from handlerkit.batching import LONG, groups, measured_run_cost
 from handlerkit.errors import RequestError
 from handlerkit.requests import text_of
 from handlerkit.serving import Handler, Outputs
@@ -22,6 +22,9 @@ class TextHandler(Handler):
         self.max_chars = int(p["max_chars"])
         self.max_group = int(p["max_group"])
         self.max_padding = float(p["max_padding"])
+        self.run_cost = 0.0
+        if self.max_group > 1 and int(p["max_length"]) >= LONG:
+            self.run_cost = measured_run_cost(lambda tokens: self.backend.run(self.tokenizer.pad([[0] * tokens])))
 
     def prepare(self, items: Sequence[Any]) -> list[Encoded | RequestError]:
         """Token ids per text; what is not a text becomes its RequestError."""
@@ -37,9 +40,9 @@ class TextHandler(Handler):
         return out
 
     def compute(self, prepared: Sequence[Encoded]) -> list[Outputs | RequestError]:
-        """Outputs per text, each group padded to its own longest member."""
+        """Outputs per text, in the groups that cost least, each padded to its own longest member."""
         out: list[Any] = [None] * len(prepared)
-        for group in groups([len(e.ids) for e in prepared], self.max_group, self.max_padding):
+        for group in groups([len(e.ids) for e in prepared], self.max_group, self.max_padding, self.run_cost):
             rows = [prepared[i].ids for i in group]
             for i, outputs in zip(group, self.run_each(rows, self.tokenizer.pad), strict=True):
                 out[i] = outputs

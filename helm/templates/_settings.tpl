@@ -12,6 +12,7 @@ server:
   batch_size: {{ int64 $v.server.batchSize }}
   max_batch_delay_ms: {{ int64 $v.server.maxBatchDelayMs }}
   queue_size: {{ int64 $v.server.queueSize }}
+  cache_items: {{ int64 $v.server.cacheItems }}
   response_timeout_s: {{ int64 $v.server.responseTimeoutSeconds }}
   startup_timeout_s: {{ int64 $v.server.startupTimeoutSeconds }}
   heap_mb: {{ int64 $v.server.heapMb }}

@@ -60,7 +60,7 @@ variants is empty: name at least one endpoint with its model, version, variant a
 {{/* A default that was set to null leaves a variant without it. */}}
 {{- define "marline.rules.missing" -}}
 {{- $defaults := .Values.defaults }}
-{{- $paths := list "replicas" "server.workers" "server.threads" "server.batchSize" "server.maxBatchDelayMs" "server.queueSize" }}
+{{- $paths := list "replicas" "server.workers" "server.threads" "server.batchSize" "server.maxBatchDelayMs" "server.queueSize" "server.cacheItems" }}
 {{- $paths = concat $paths (list "server.responseTimeoutSeconds" "server.startupTimeoutSeconds" "server.heapMb" "server.workerMemoryMb") }}
 {{- $paths = concat $paths (list "storage.run" "storage.tmp" "storage.archives" "autoscaling.minReplicas" "autoscaling.maxReplicas") }}
 {{- $paths = concat $paths (list "disruptionBudget" "topologySpread" "resources.server" "resources.agent.limits" "resources.front.limits.memory") }}

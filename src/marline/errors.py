@@ -33,3 +33,7 @@ class StoreError(MarlineError):
 
 class ServeError(MarlineError):
     """A server that cannot be started, or that did not become ready, with the worker's reason."""
+
+
+class BenchError(MarlineError):
+    """A benchmark that cannot be made: a missing program, a server that does not start, answers that are wrong."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,8 @@ from marline.agent import drain, watch
 from marline.agent.addresses import has_ipv6
 
 FULL = "/predictions/toy.model/1.0.0-onnx-int8"
+# a wait, a computation, and both again: twice the server's 30 s and 15 s
+LONGEST_S = 90
 
 
 @pytest.mark.parametrize(
@@ -226,3 +229,19 @@ def test_each_request_is_one_line_of_json_in_the_log(server: Upstream) -> None:
         "time", "method", "path", "status", "flags", "duration_ms", "bytes_received", "bytes_sent", "attempts", "request_id",
         "endpoint",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("wanted", [None, "", "soon", "-5", "nan", "1e9"])
+def test_the_front_says_until_when_an_answer_is_waited_for(front: Front, server: Upstream, wanted: str | None) -> None:
+    before = time.time()
+    headers = {"x_request_deadline": "1"} | ({} if wanted is None else {"x_request_timeout_ms": wanted})
+    assert front.ask(**headers).status == 200
+    deadline = float(server.arrived[0].headers["x-request-deadline"]) / 1000
+    assert before + LONGEST_S - 1 <= deadline <= time.time() + LONGEST_S
+
+
+def test_a_client_that_waits_less_is_believed(front: Front, server: Upstream) -> None:
+    before = time.time()
+    assert front.ask(x_request_timeout_ms="1500").status == 200
+    deadline = float(server.arrived[0].headers["x-request-deadline"]) / 1000
+    assert before + 0.5 <= deadline <= time.time() + 1.5

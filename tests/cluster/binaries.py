@@ -79,6 +79,7 @@ MODULES = (
     Module("tools/conftest", {"conftest": "github.com/open-policy-agent/conftest"}),
     Module("tools/flagger", {"flagger": "github.com/fluxcd/flagger/cmd/flagger"}),
     Module("tools/helm-unittest", {"helm-unittest": "github.com/helm-unittest/helm-unittest/cmd/helm-unittest"}),
+    Module("tools/k6", {"k6": "go.k6.io/k6"}),
     Module("tools/kube-score", {"kube-score": "github.com/zegl/kube-score/cmd/kube-score"}),
     Module(
         "tools/keda",

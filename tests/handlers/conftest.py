@@ -26,6 +26,10 @@ class FakeContext:
         self.system_properties = {"model_dir": str(model_dir)}
         self.status: dict[int, tuple[int, str]] = {}
         self.headers: dict[int, dict[str, str]] = {}
+        self.asked: dict[int, dict[str, str]] = {}
+
+    def get_request_header(self, idx: int, key: str) -> str | None:
+        return self.asked.get(idx, {}).get(key)
 
     def set_response_status(self, code: int = 200, phrase: str = "", idx: int = 0) -> None:
         self.status[idx] = (code, phrase)

@@ -146,7 +146,7 @@ def test_anything_that_goes_wrong_while_loading_becomes_the_error_torchserve_ans
         (lambda d: (d / "model.onnx").write_bytes(b"\x00broken"), "model.onnx cannot be loaded by onnxruntime"),
         (lambda d: (d / "model.onnx").unlink(), "model.onnx cannot be loaded by onnxruntime"),
         (lambda d: unpack(d, manifest(handler_contract=2)), "handler contract 2 is not supported (allowed: 1)"),
-        (lambda d: unpack(d, manifest(format="pt2")), "format 'pt2' is unknown (allowed: eager, torchscript, onnx)"),
+        (lambda d: unpack(d, manifest(format="tflite")), "format 'tflite' is unknown (allowed: eager, compile, torchscript, pt2, onnx)"),
         (lambda d: unpack(d, manifest(files=())), "expected one file ending in '.onnx', found 0"),
         (lambda d: unpack(d, manifest(inputs=manifest().inputs[:1])), "has an input 'attention_mask' that the manifest lacks"),
         (lambda d: unpack(d, manifest(outputs=manifest("tensor").outputs)), "has no output 'y' that the manifest names"),

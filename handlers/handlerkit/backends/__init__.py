@@ -12,7 +12,7 @@ from handlerkit.errors import LoadError
 from handlerkit.machine import require
 from handlerkit.manifest import Manifest
 
-FORMATS = ("eager", "torchscript", "onnx")
+FORMATS = ("eager", "compile", "torchscript", "pt2", "onnx")
 
 
 def load(manifest: Manifest, directory: Path, threads: int = 1) -> Backend:
@@ -36,6 +36,14 @@ def load(manifest: Manifest, directory: Path, threads: int = 1) -> Backend:
         from handlerkit.backends.torchscript import TorchScriptBackend
 
         return TorchScriptBackend(manifest, directory, threads)
+    if manifest.format == "pt2":
+        from handlerkit.backends.aoti import AotiBackend
+
+        return AotiBackend(manifest, directory, threads)
+    if manifest.format == "compile":
+        from handlerkit.backends.compiled import CompiledBackend
+
+        return CompiledBackend(manifest, directory, threads)
     if manifest.format == "eager":
         from handlerkit.backends.eager import EagerBackend
 

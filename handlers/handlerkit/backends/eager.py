@@ -1,38 +1,28 @@
-"""Eager PyTorch from a state dict in safetensors: the fp32 reference, and no pickle anywhere."""
+"""Eager PyTorch from a state dict in safetensors: the fp32 reference, bf16, and no pickle anywhere."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from handlerkit.backends.realtorch import real_torch
-from handlerkit.errors import LoadError
 from handlerkit.manifest import Manifest
 
 
 class EagerBackend:
-    """``config.json`` and ``model.safetensors`` as a :class:`~handlerkit.backends.text_model.TextModel`."""
+    """``config.json`` and ``model.safetensors`` as a :class:`~handlerkit.backends.text_model.TextModel`.
+
+    Each weight has the type that the file gives it.
+    """
 
     def __init__(self, manifest: Manifest, directory: Path, threads: int) -> None:
         self._torch = real_torch(threads)
-        from safetensors.torch import load_file
+        from handlerkit.backends.bf16 import fit
+        from handlerkit.backends.weights import text_model
 
-        from handlerkit.backends.text_model import TextModel
-
-        config = json.loads((directory / manifest.file("config.json")).read_text())
-        weights = load_file(directory / manifest.file(".safetensors"))
-        model = TextModel(config, manifest.inference_parameters["head"], max(1, len(manifest.labels)))
-        try:
-            model.load_state_dict(weights, strict=True)
-        except RuntimeError as error:
-            raise LoadError(
-                f"{manifest.file('.safetensors')} does not hold the weights of {config['model_type']}: "
-                f"{' '.join(str(error).split())[:300]}; rebuild the archive"
-            ) from error
-        self._model = model.eval()
+        self._model = fit(text_model(manifest, directory))
         self._output = manifest.outputs[0].name
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

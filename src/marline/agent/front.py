@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from handlerkit.deadline import HEADER as DEADLINE
 from handlerkit.manifest import Manifest
 from marline.agent import classes, latency
 from marline.agent.addresses import has_ipv6
@@ -41,6 +42,19 @@ function envoy_on_response(handle)
   if status == "200" and count_classes then
     count_classes(handle)
   end
+end
+"""
+# nobody but the front says when an answer comes too late; a client may ask for less time
+ON_REQUEST = """
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  local most = {most}
+  local given = headers:get("x-request-timeout-ms")
+  local wanted = given and tonumber(given)
+  if wanted and wanted > 0 and wanted < most then
+    most = wanted
+  end
+  headers:replace("{deadline}", string.format("%.0f", handle:timestamp() + most))
 end
 """
 # all headers together; TorchServe takes 8 KiB, with those that the front adds
@@ -74,11 +88,13 @@ def configuration(settings: PodSettings, manifest: Manifest, places: Places) -> 
 
 
 def _ingress(settings: PodSettings, manifest: Manifest) -> dict[str, Any]:
-    front, on_answer = settings.front, classes.script(manifest.labels) + ON_ANSWER
+    front = settings.front
+    on_request = ON_REQUEST.format(most=1000 * _longest(settings), deadline=DEADLINE)
+    script = classes.script(manifest.labels) + on_request + ON_ANSWER
     filters = [
         # the whole body first: a slow client holds no worker, and a retry has something to send
         _filter("buffer", "filters.http.buffer.v3.Buffer", max_request_bytes=front.max_body_bytes),
-        _filter("lua", "filters.http.lua.v3.Lua", default_source_code={"inline_string": on_answer}),
+        _filter("lua", "filters.http.lua.v3.Lua", default_source_code={"inline_string": script}),
         _filter("router", "filters.http.router.v3.Router"),
     ]
     manager = {

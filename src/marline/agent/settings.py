@@ -36,8 +36,11 @@ class ServerSettings(Strict):
     workers: int = Field(default=1, ge=1, le=64, description="Worker processes.")
     threads: int = Field(default=1, ge=1, le=64, description="Compute threads of one worker.")
     batch_size: int = Field(default=8, ge=1, le=256, description="Most requests handed to a worker at once.")
-    max_batch_delay_ms: int = Field(default=2, ge=1, le=1000, description="Longest wait for a batch to fill.")
+    max_batch_delay_ms: int = Field(
+        default=0, ge=0, le=1000, description="Longest wait for a batch to fill; 0: what waits when a worker is free."
+    )
     queue_size: int = Field(default=100, ge=1, le=100000, description="Requests waiting; one more is answered 503.")
+    cache_items: int = Field(default=0, ge=0, le=1000000, description="Answers kept per worker; 0: none.")
     response_timeout_s: Seconds = Field(default=30, description="A worker that takes longer is replaced.")
     startup_timeout_s: Seconds = Field(default=120, description="Time to load and to answer the golden requests.")
     heap_mb: int = Field(default=256, ge=64, le=16384, description="Largest heap of the JVM, in MiB.")

@@ -2,6 +2,7 @@
 
 - ``handlers``: where the TorchServe handlers and handlerkit lie
 - ``torchscript``: TorchScript files without the traces of the machine that saved them
+- ``pt2``: packages of AOTInductor without the traces of the machine that compiled them
 - ``mar``: a directory and a manifest as one archive, the same bytes every time
 - ``store``: what was published: read, verified, unpacked
 - ``staging``: how it gets there: whole or not at all, and never changed afterwards

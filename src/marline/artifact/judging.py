@@ -39,7 +39,7 @@ def answers_of(
             found = examine(judged[name], questions, scratch / f"answers-{name}.npz")
         except BuildError as error:
             return error
-        say(f"{name}: {len(exam.gate) + len(exam.test)} questions answered alone, {len(exam.gate)} among strangers")
+        say(f"{name}: {len(exam.gate) + len(exam.test)} questions answered alone, {len(exam.gate)} in company")
         return found
 
     with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:

@@ -13,7 +13,7 @@ from typing import Any
 from handlerkit import manifest as manifests
 from handlerkit.machine import cpu_flags
 from handlerkit.manifest import Golden, Manifest
-from marline.artifact.torchscript import normalise
+from marline.artifact import pt2, torchscript
 from marline.build import golden
 from marline.build.sources import ModelSource, TextSource, load_text_source
 from marline.build.variants import Built, Context, build_variant, variant_module
@@ -79,7 +79,9 @@ class Stage:
         for name in built.files:
             # a file that was brought stays as it is, unless a part of it was saved anew
             if name.endswith(".pt") and (self.text is not None or self.spec.submodule is not None):
-                normalise(directory / name)
+                torchscript.normalise(directory / name)
+            if name.endswith(".pt2"):
+                pt2.normalise(directory / name)
         if self.text is not None:
             shutil.copyfile(self.text.tokenizer, directory / "tokenizer.json")
         manifest = draft_manifest(context, built, self.golden)

@@ -38,9 +38,18 @@ def normalise(path: Path) -> None:
     kept = [(name, data) for name, data in records if not name.endswith(".debug_pkl") and name != SERIALIZATION_ID]
     renaming = Renaming([name for name, _ in kept])
     renamed = [renaming.record(name, data) for name, data in kept]
-    renamed.append((SERIALIZATION_ID, _identity(renamed)))
+    write(path, renamed)
+
+
+def write(path: Path, records: list[tuple[str, bytes]]) -> None:
+    """Write records as torch lays them out, with an id made from them alone, in place of what is there.
+
+    Args:
+        path: the file.
+        records: name below the archive's root, and content; without the id.
+    """
     with atomic.replacing(path) as partial:
-        _write(partial, renamed)
+        _write(partial, [*records, (SERIALIZATION_ID, _identity(records))])
 
 
 def _identity(records: list[tuple[str, bytes]]) -> bytes:

@@ -27,6 +27,8 @@ _VERBS = {
     "serve": "serving",
     "ask": "serving",
     "quickstart": "quickstart",
+    "bench": "bench",
+    "profile": "profile",
     "release": "release",
     "rollout": "rollout",
     "replay": "replay",

@@ -18,8 +18,13 @@ from marline.artifact.registry import production
 from marline.artifact.store import Store
 from marline.cli.options import opened, progress, store_option
 from marline.errors import ServeError
-from marline.serve import TorchServer, read_archive, torch_free_skips
+from marline.serve import Served, TorchServer, read_archive, torch_free_skips
+from marline.serve.fastapi.server import FastApiServer
 from marline.spec import load_model_spec
+from marline.spec.model import Serving
+
+# what --engine names, and how progress calls it
+ENGINES = {"torchserve": "TorchServe", "fastapi": "FastAPI"}
 
 
 def archives(store: Store, model: str, version: str | None, variants: tuple[str, ...]) -> list[Path]:
@@ -42,7 +47,9 @@ def archives(store: Store, model: str, version: str | None, variants: tuple[str,
 
 
 @contextmanager
-def running(paths: list[Path], model: str, host: str, port: int, threads: int) -> Iterator[TorchServer]:
+def running(
+    paths: list[Path], model: str, host: str, port: int, threads: int, engine: str = "torchserve"
+) -> Iterator[TorchServer | FastApiServer]:
     """A server that is ready, with a line for each archive that cannot be served here."""
     say = progress()
     able, skipped = torch_free_skips([read_archive(path) for path in paths])
@@ -50,13 +57,20 @@ def running(paths: list[Path], model: str, host: str, port: int, threads: int) -
         say(f"not served: {sentence}")
     if not able:
         raise ServeError(skipped[0])
-    say(f"starting TorchServe with {len(able)} archives")
-    with TorchServer(able, load_model_spec(model).serving, host=host, port=port, threads=threads) as server:
+    say(f"starting {ENGINES[engine]} with {len(able)} archives")
+    with _server(engine, able, load_model_spec(model).serving, host, port, threads) as server:
         server.wait_ready()
         say(f"ready: {server.url}/predictions/{model} is {able[0].manifest.served_version}")
         for other in able[1:]:
             say(f"ready: {server.url}/predictions/{model}/{other.manifest.served_version}")
         yield server
+
+
+def _server(
+    engine: str, served: list[Served], settings: Serving, host: str, port: int, threads: int
+) -> TorchServer | FastApiServer:
+    kind = FastApiServer if engine == "fastapi" else TorchServer
+    return kind(served, settings, host=host, port=port, threads=threads)
 
 
 @contextmanager
@@ -81,13 +95,18 @@ def interruptible() -> Iterator[None]:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address for inference.")
 @click.option("--port", default=8080, show_default=True, help="Port for inference; 0 takes a free one.")
 @click.option("--threads", default=1, show_default=True, help="Compute threads per worker.")
+@click.option(
+    "--engine", type=click.Choice(list(ENGINES)), default="torchserve", show_default=True,
+    help="What serves the archives; fastapi needs `pip install 'marline[engine-fastapi]'`.",
+)  # fmt: skip
 @store_option
 def serve(
-    model: str, version: str | None, variants: tuple[str, ...], host: str, port: int, threads: int, store_root: Path
-) -> None:
-    """Serve a published model with TorchServe until Ctrl-C."""
+    model: str, version: str | None, variants: tuple[str, ...], host: str, port: int, threads: int, engine: str,
+    store_root: Path,
+) -> None:  # fmt: skip
+    """Serve a published model until Ctrl-C, with TorchServe or another engine."""
     paths = archives(opened(store_root), model, version, variants)
-    with interruptible(), running(paths, model, host, port, threads) as server:
+    with interruptible(), running(paths, model, host, port, threads, engine) as server:
         server.wait()
 
 

@@ -34,7 +34,7 @@ class Facts(Strict):
     variant: str
     sha256: Sha256 = Field(description="Of the archive.")
     size_bytes: int = Field(ge=1, description="Of the archive.")
-    format: str = Field(description="Decides the engine: onnx, torchscript or eager.")
+    format: str = Field(description="Decides the engine: onnx, torchscript, pt2, compile or eager.")
     cpu_flags: list[str] = Field(description="CPU flags without which its numbers are not right, as Linux spells them.")
     example: str | None = Field(description="Body of its first golden request, if it is short.")
     measured: Measured | None = Field(description="None where nothing was measured.")

@@ -13,7 +13,7 @@ from marline.spec.release import Front, ReleaseVariant
 
 MIB = 2**20
 # Python with the engine and the tokenizer, before any weight; generous, for it is not measured here
-ENGINE_MB = {"onnx": 128, "torchscript": 512, "eager": 768}
+ENGINE_MB = {"onnx": 128, "torchscript": 512, "eager": 768, "pt2": 896, "compile": 1152}
 # a file's weights are in memory twice while they are loaded and laid out for the engine
 COPIES = 2
 # a batch is larger than the single requests whose memory was measured
@@ -41,6 +41,7 @@ class Settings:
     batch_size: int
     max_batch_delay_ms: int
     queue_size: int
+    cache_items: int
     response_timeout_s: int
     startup_timeout_s: int
     heap_mb: int
@@ -71,8 +72,9 @@ def settings(wanted: ReleaseVariant, serving: Serving, facts: Facts, front: Fron
         workers=workers,
         threads=threads,
         batch_size=batch,
-        max_batch_delay_ms=own.max_batch_delay_ms or serving.max_batch_delay_ms,
+        max_batch_delay_ms=serving.max_batch_delay_ms if own.max_batch_delay_ms is None else own.max_batch_delay_ms,
         queue_size=queue,
+        cache_items=serving.cache_items if own.cache_items is None else own.cache_items,
         response_timeout_s=own.response_timeout_s or serving.response_timeout_s,
         startup_timeout_s=own.startup_timeout_s or serving.startup_timeout_s,
         heap_mb=heap,

@@ -129,6 +129,7 @@ def _server(found: Settings) -> Values:
         "batchSize": found.batch_size,
         "maxBatchDelayMs": found.max_batch_delay_ms,
         "queueSize": found.queue_size,
+        "cacheItems": found.cache_items,
         "responseTimeoutSeconds": found.response_timeout_s,
         "startupTimeoutSeconds": found.startup_timeout_s,
         "heapMb": found.heap_mb,

@@ -129,7 +129,7 @@ class InferenceParameters(Strict):
     max_length: int = Field(default=128, ge=4, le=8192, description="Tokens per text; longer texts are cut and say so.")
     max_chars: int = Field(default=20000, ge=1, description="Characters per text; longer texts get 413.")
     max_group: int = Field(default=8, ge=1, le=256, description="Most texts computed together inside a batch.")
-    max_padding: float = Field(default=0.1, ge=0, lt=1, description="Largest share of padding tokens in a group.")
+    max_padding: float = Field(default=0.07, ge=0, lt=1, description="Largest share of padding tokens in a group.")
 
 
 class InferenceOverrides(Overrides, InferenceParameters):
@@ -156,9 +156,15 @@ class Serving(Strict):
     max_workers: int = Field(default=2, ge=1, le=64, description="At most; in between, one per CPU.")
     batch_size: int = Field(default=8, ge=1, le=256, description="Most requests handed to a worker at once.")
     max_batch_delay_ms: int = Field(
-        default=2, ge=1, le=1000, description="Longest wait for a batch to fill; TorchServe cannot express 0."
+        default=0,
+        ge=0,
+        le=1000,
+        description="Longest wait for a batch to fill; 0: a batch is what waits when a worker is free.",
     )
     queue_size: int = Field(default=100, ge=1, le=100000, description="Requests waiting; one more is answered 503.")
+    cache_items: int = Field(
+        default=0, ge=0, le=1000000, description="Answers kept per worker, to be given again for the same question; 0: none."
+    )
     response_timeout_s: int = Field(
         default=30, ge=1, le=3600, description="A worker that takes longer for a batch is replaced."
     )

@@ -11,7 +11,7 @@ class VariantKind:
 
     Attributes:
         format: the artifact's format, which decides the backend.
-        cpu_flags: CPU flags without which its numbers are not right.
+        cpu_flags: CPU flags without which its numbers are not right, or it does not run at all.
         portable: right on every CPU.
         calibrated: needs activation ranges from `marline train`.
         batch_invariant: an answer does not depend on what else is in the batch.  Dynamic int8 scales
@@ -30,12 +30,17 @@ VARIANTS: dict[str, VariantKind] = {
     "torchscript-fp32": VariantKind("torchscript"),
     "torch-int8": VariantKind("torchscript", batch_invariant=False),
     "torch-int8-static": VariantKind("torchscript", calibrated=True),
+    "eager-bf16": VariantKind("eager"),
+    "compile-fp32": VariantKind("compile"),
+    "aoti-fp32": VariantKind("pt2", cpu_flags=("avx2", "fma", "f16c"), portable=False),
     "onnx-fp32": VariantKind("onnx"),
     "onnx-int8": VariantKind("onnx", batch_invariant=False),
     "onnx-int8-vnni": VariantKind("onnx", cpu_flags=("avx512_vnni",), portable=False, batch_invariant=False),
     "onnx-int8-static": VariantKind("onnx", calibrated=True),
 }
-FORMATS = ("eager", "torchscript", "onnx")
+FORMATS = ("eager", "compile", "torchscript", "pt2", "onnx")
+TENSOR_FORMATS = ("torchscript", "onnx")
+"""Formats of a file that was brought; the others are made from a text model's code."""
 REFERENCE = "eager-fp32"
 
 NAME_PATTERN = r"^[a-z][a-z0-9-]{0,40}$"

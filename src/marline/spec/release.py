@@ -84,7 +84,8 @@ class Server(Strict):
     batch_size: int | None = Field(
         default=None, ge=1, le=256, description="1 if absent for a variant whose answers depend on the batch."
     )
-    max_batch_delay_ms: int | None = Field(default=None, ge=1, le=1000, description="Longest wait for a batch to fill.")
+    cache_items: int | None = Field(default=None, ge=0, le=1000000, description="Answers kept per worker; 0: none.")
+    max_batch_delay_ms: int | None = Field(default=None, ge=0, le=1000, description="Longest wait for a batch to fill.")
     queue_size: int | None = Field(default=None, ge=1, le=100000, description="Requests waiting; one more gets 503.")
     response_timeout_s: Seconds | None = Field(default=None, description="A worker that takes longer is replaced.")
     startup_timeout_s: Seconds | None = Field(default=None, description="Time to load and answer golden requests.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from marline.spec.base import Problem
 from marline.spec.gates import default_gates
-from marline.spec.names import REFERENCE, VARIANTS
+from marline.spec.names import REFERENCE, TENSOR_FORMATS, VARIANTS
 
 if TYPE_CHECKING:
     from marline.spec.model import ModelSpec
@@ -77,10 +77,10 @@ def _tensor_model(spec: ModelSpec) -> list[Problem]:
             problems.append(((key,), f"{repeated[0]!r} is listed twice; allowed: each name once"))
     problems += [((key,), "not for task tensor; remove it") for key in TEXT_ONLY if getattr(spec, key)]
     formats = {VARIANTS[name].format for name in spec.variants if name in VARIANTS}
-    if "eager" in formats:
-        problems.append(
-            (("variants", REFERENCE), "a tensor model is a file, not code; use torchscript-fp32 or onnx-fp32")
-        )
+    made = [n for n in spec.variants if n in VARIANTS and VARIANTS[n].format not in TENSOR_FORMATS]
+    if made:
+        sentence = "a tensor model is a file, not code; use torchscript-fp32 or onnx-fp32"
+        problems += [(("variants", name), sentence) for name in made]
     elif len(formats) > 1:
         sentence = "a tensor model's file has one format; list either torchscript-* and torch-* or onnx-* variants"
         problems.append((("variants",), sentence))

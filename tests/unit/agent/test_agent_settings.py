@@ -29,6 +29,7 @@ def test_all_but_endpoint_and_archive_has_defaults(tmp_path: Path) -> None:
     settings = load(tmp_path, BASE)
     assert (settings.endpoint, settings.archive.path, settings.archive.sha256) == ("blue", "/archives/a.mar", SHA)
     assert (settings.server.workers, settings.server.queue_size, settings.front.enabled) == (1, 100, True)
+    assert settings.server.serving.max_batch_delay_ms == 0
     assert settings.drain.seconds < settings.drain.timeout_s
 
 
@@ -51,6 +52,7 @@ def test_the_number_of_workers_is_fixed_for_the_server(tmp_path: Path) -> None:
         ("server: {workers: 0}", "server.workers: 0 is not allowed; allowed: a whole number >= 1 and <= 64"),
         ("server: {workers: '1'}", "server.workers: '1' is not allowed; allowed: a whole number >= 1 and <= 64"),
         ("server: {workers: 1.0}", "server.workers: 1.0 is not allowed; allowed: a whole number >= 1 and <= 64"),
+        ("server: {max_batch_delay_ms: -1}", "server.max_batch_delay_ms: -1 is not allowed; allowed: a whole number >= 0 and <= 1000"),
         ("server: {heap_mb: 63}", "server.heap_mb: 63 is not allowed; allowed: a whole number >= 64 and <= 16384"),
         ("server: {response_timeout_s: 3601}", "server.response_timeout_s: 3601 is not allowed; allowed: a whole number >= 1 and <= 3600"),
         ("front: {enabled: 1}", "front.enabled: 1 is not allowed; allowed: true or false"),

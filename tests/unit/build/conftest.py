@@ -10,7 +10,10 @@ from marline.build.variants import Context
 from marline.spec.model import ModelSpec
 from unit.build import tiny
 
-TEXT_VARIANTS = ("eager-fp32", "torchscript-fp32", "torch-int8", "onnx-fp32", "onnx-int8", "onnx-int8-vnni")
+TEXT_VARIANTS = (
+    "eager-fp32", "torchscript-fp32", "torch-int8", "eager-bf16", "compile-fp32", "aoti-fp32", "onnx-fp32", "onnx-int8",
+    "onnx-int8-vnni",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")

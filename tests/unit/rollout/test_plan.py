@@ -49,6 +49,14 @@ def test_settings_come_from_the_release_then_the_model_then_the_facts(store: Sto
     assert found.values["variants"]["canary"]["server"]["batchSize"] == 1
 
 
+def test_a_delay_of_zero_in_a_release_is_a_number_and_not_nothing(store: Store, planned: Planned) -> None:
+    spec = changed(TENSOR_SPEC, ("name", "scaler"), ("variants", {"onnx-fp32": {}}), ("serving", {"max_batch_delay_ms": 9}))
+    put("config/models/scaler.yaml", spec)
+    found = planned((f"{MAIN}.server", {"max_batch_delay_ms": 0}))
+    assert main(found)["server"]["maxBatchDelayMs"] == 0
+    assert found.values["variants"]["canary"]["server"]["maxBatchDelayMs"] == 9
+
+
 def test_a_release_can_say_what_the_chart_knows_of_server_and_front(planned: Planned) -> None:
     chart = yaml.safe_load((Path(__file__).parents[3] / "helm" / "values.yaml").read_text(encoding="utf-8"))
     found = planned()

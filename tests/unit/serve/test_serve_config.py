@@ -54,6 +54,13 @@ def test_the_first_archive_is_loaded_first_and_gets_the_workers() -> None:
     assert (versions["1.2.0-eager-fp32"]["minWorkers"], versions["1.2.0-eager-fp32"]["defaultVersion"]) == (1, False)
 
 
+def test_a_delay_of_zero_is_not_written() -> None:
+    """TorchServe refuses it; another class of the frontend does not wait at all."""
+    settings = SETTINGS.model_copy(update={"max_batch_delay_ms": 0})
+    found = properties(derive([served("onnx-int8")], settings, 1, LISTEN, RunDirectory(Path("/r"))))
+    assert json.loads(found["models"])["sentiment"]["1.2.0-onnx-int8"]["maxBatchDelay"] == 100
+
+
 @pytest.mark.parametrize(("cpus", "workers"), [(1, 2), (2, 2), (3, 3), (64, 4)])
 def test_workers_follow_the_cpus_within_the_bounds(cpus: int, workers: int) -> None:
     assert worker_counts([served("onnx-int8"), served("onnx-fp32")], SETTINGS, cpus) == [workers, 1]
@@ -74,6 +81,8 @@ def test_the_decisions_are_explicit() -> None:
     assert found["disable_token_authorization"] == "true"
     assert found["enable_model_api"] == found["install_py_dep_per_model"] == found["enable_envvars_config"] == "false"
     assert found["job_queue_size"] == "7"
+    assert found["decode_input_request"] == "false"  # marline's worker reads nothing else
+    assert (found["number_of_netty_threads"], found["netty_client_threads"]) == ("2", "2")
     assert (found["default_response_timeout"], found["default_startup_timeout"]) == ("11", "13")
 
 

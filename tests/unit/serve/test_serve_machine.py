@@ -13,7 +13,7 @@ import pytest
 
 from marline.errors import ServeError
 from marline.serve.torchserve import environ, group, java, ports
-from marline.serve.torchserve.cpus import cpus
+from marline.serve.torchserve.cpus import cpus, exclusive
 
 
 @pytest.fixture
@@ -57,6 +57,33 @@ def test_a_quota_of_version_1(root: Path) -> None:
     write(root / "sys/fs/cgroup/cpu/job/cpu.cfs_quota_us", "400000")
     write(root / "sys/fs/cgroup/cpu/job/cpu.cfs_period_us", "100000")
     assert cpus(root) == 4
+
+
+@pytest.mark.parametrize(("quota", "expected"), [("max 100000", True), ("800000 100000", True), ("799999 100000", False)])
+def test_a_quota_below_the_mask_makes_cpus_shared(root: Path, quota: str, expected: bool) -> None:
+    assert exclusive(root)
+    write(root / "proc/self/cgroup", "0::/a/b\n")
+    write(root / "sys/fs/cgroup/a/b/cpu.max", "1600000 100000")
+    write(root / "sys/fs/cgroup/a/cpu.max", quota)
+    assert exclusive(root) is expected
+
+
+@pytest.mark.parametrize(("quota", "expected"), [("-1", True), ("800000", True), ("200000", False)])
+def test_a_quota_of_version_1_makes_them_shared_too(root: Path, quota: str, expected: bool) -> None:
+    write(root / "proc/self/cgroup", "2:cpu,cpuacct:/job\n0::/\n")
+    write(root / "sys/fs/cgroup/cpu/job/cpu.cfs_quota_us", quota)
+    write(root / "sys/fs/cgroup/cpu/job/cpu.cfs_period_us", "100000")
+    assert exclusive(root) is expected
+
+
+@pytest.mark.parametrize(
+    ("threads", "own", "pinned"), [(1, True, "1"), (1, False, "0"), (2, True, "0"), (2, False, "0")]
+)
+def test_workers_of_one_thread_are_pinned_where_the_cpus_are_theirs(
+    monkeypatch: pytest.MonkeyPatch, threads: int, own: bool, pinned: str
+) -> None:
+    monkeypatch.setattr(environ, "exclusive", lambda: own)
+    assert environ.environment({"MARLINE_PIN": "9"}, threads)["MARLINE_PIN"] == pinned
 
 
 def test_java_home_wins(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ WRONG = [
     (SPEC, "variants.onnx-int8.inference_parameters.max_lenth", 9, "did you mean 'max_length'?"),
     (SPEC, "variants.onnx-int8.golden_atol", 0, "allowed: a number > 0"),
     (SPEC, "serving.min_workers", 3, "3 is greater than max_workers 2; allowed: min_workers <= max_workers"),
-    (SPEC, "serving.max_batch_delay_ms", 0, "allowed: a whole number >= 1 and <= 1000"),
+    (SPEC, "serving.max_batch_delay_ms", -1, "allowed: a whole number >= 0 and <= 1000"),
     (SPEC, "serving.max_worker", 2, "did you mean 'max_workers'?"),
     (SPEC, "nam", "x", "did you mean 'name'? allowed: calibration, data, description"),
     (TENSOR_SPEC, "inputs.0.dtype", "float", "allowed: float32, float64, float16, int64, int32, uint8, bool"),

@@ -16,7 +16,7 @@ def test_the_reference_is_eager_or_the_first_variant_of_a_brought_file():
 def test_a_variant_overrides_single_inference_parameters():
     spec = ModelSpec.model_validate(changed(SPEC, ("variants.onnx-int8.inference_parameters", {"max_group": 3})))
     assert spec.inference("eager-fp32") == {
-        "max_length": 64, "max_chars": 20000, "max_group": 8, "max_padding": 0.1, "head": "native",
+        "max_length": 64, "max_chars": 20000, "max_group": 8, "max_padding": 0.07, "head": "native",
     }
     assert spec.inference("onnx-int8") == {**spec.inference("eager-fp32"), "max_group": 3}
 

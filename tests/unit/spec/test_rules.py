@@ -25,6 +25,8 @@ BROKEN = [
     (TENSOR_SPEC, [("head", "native")], "head", "not for task tensor; remove it"),
     (TENSOR_SPEC, [("variants", {**TORCH, "onnx-fp32": {}})], "variants", "a tensor model's file has one format"),
     (TENSOR_SPEC, [("variants.eager-fp32", {})], "variants.eager-fp32", "a tensor model is a file, not code"),
+    (TENSOR_SPEC, [("variants.compile-fp32", {})], "variants.compile-fp32", "a tensor model is a file, not code"),
+    (TENSOR_SPEC, [("variants.aoti-fp32", {})], "variants.aoti-fp32", "a tensor model is a file, not code"),
     (TENSOR_SPEC, [("submodule", "a.b"), ("variants", {"onnx-fp32": {}})], "submodule", "only a TorchScript module has parts"),
 ]
 

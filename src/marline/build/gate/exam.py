@@ -21,14 +21,14 @@ class Exam:
     Attributes:
         gate, test: one input set per item, unpadded, batch size 1.
         gate_labels, test_labels: index of the right label per item; empty where there is none.
-        strangers: item indices of ``gate``, in groups of ``BATCH`` that have nothing in common.
+        rounds: ways to compute the ``gate`` items together: each a partition of their indices into groups.
     """
 
     gate: list[Inputs]
     test: list[Inputs]
     gate_labels: list[int] = field(default_factory=list)
     test_labels: list[int] = field(default_factory=list)
-    strangers: list[list[int]] = field(default_factory=list)
+    rounds: list[list[list[int]]] = field(default_factory=list)
 
 
 def padded(inputs: list[Inputs]) -> Inputs:

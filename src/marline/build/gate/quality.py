@@ -28,8 +28,10 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Answers:
-    """Outputs as (items, numbers), short rows filled up with zeros: alone, among strangers, and on the test split.
+    """Outputs as (items, numbers), short rows filled up with zeros.
 
+    ``gate`` and ``test`` hold the answers to each item alone, ``batched`` those of each of the exam's rounds,
+    (rounds, items, numbers).
     ``rss_bytes`` is the process's peak resident memory after loading and all single questions;
     ``load_seconds`` runs from the first line that loads to the first answer, engine import included.
     """
@@ -57,9 +59,10 @@ def examine(directory: Path, exam: Path, out: Path) -> Answers:
         raise BuildError(f"{directory.name}: cannot answer the gate's questions: {last[-1]}")
     with np.load(out) as found:
         for name in ("gate", "batched", "test"):
-            if wrong := int(np.sum(~np.isfinite(found[name]).all(axis=1))):
+            rows = found[name].reshape(-1, found[name].shape[-1])
+            if wrong := int(np.sum(~np.isfinite(rows).all(axis=1))):
                 raise BuildError(
-                    f"{directory.name}: {wrong} of {len(found[name])} answers of the {name} run are not finite; "
+                    f"{directory.name}: {wrong} of {len(rows)} answers of the {name} run are not finite; "
                     "remove the variant from the spec, or correct the weights"
                 )
         return Answers(found["gate"], found["batched"], found["test"], int(found["rss"]), float(found["load"]))
@@ -80,9 +83,10 @@ def answer(directory: Path, exam: Exam) -> Answers:
     load_seconds = time.perf_counter() - started
     gate = _stacked([first, *(flat(inputs) for inputs in exam.gate[1:])])
     rss = peak_rss()
-    batched = gate.copy()
-    for group in exam.strangers:
-        batched[group] = np.asarray(backend.run(padded([exam.gate[i] for i in group]))[names[0]], np.float64)
+    batched = np.repeat(gate[None], len(exam.rounds), axis=0)
+    for answers, groups in zip(batched, exam.rounds, strict=True):
+        for group in groups:
+            answers[group] = np.asarray(backend.run(padded([exam.gate[i] for i in group]))[names[0]], np.float64)
     test = _stacked([flat(inputs) for inputs in exam.test]) if exam.test else gate[:0]
     return Answers(gate, batched, test, rss, load_seconds)
 

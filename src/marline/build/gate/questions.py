@@ -16,19 +16,25 @@ TENSOR_EXAMPLES = 64
 
 
 def text_exam(spec: ModelSpec, text: TextSource) -> Exam:
-    """Gate and test split of the spec's data, tokenized; strangers by a fixed shuffle."""
+    """Gate and test split of the spec's data, tokenized, and two ways to compute the gate's items together.
+
+    Strangers by a fixed shuffle, with all the padding that brings; and neighbours in length, as a handler
+    groups them, with next to none.
+    """
     if spec.data is None:
         raise BuildError(f"{spec.name}: has no `data:`, so the gate has no questions; add it to the spec")
     tokenizer = Tokenizer(text.tokenizer, spec.inference_parameters.max_length)
     gate, test = load_split(spec.data, "gate"), load_split(spec.data, "test")
-    order = np.random.default_rng(0).permutation(len(gate)).tolist()
     labelled = spec.task == "text-classification"
+    encoded = tokenizer.encode([i.text for i in gate])
+    shuffled = np.random.default_rng(0).permutation(len(gate)).tolist()
+    by_length = sorted(range(len(gate)), key=lambda index: (len(encoded[index].ids), index))
     return Exam(
-        gate=[tokenizer.pad([e.ids]) for e in tokenizer.encode([i.text for i in gate])],
+        gate=[tokenizer.pad([e.ids]) for e in encoded],
         test=[tokenizer.pad([e.ids]) for e in tokenizer.encode([i.text for i in test])] if labelled else [],
         gate_labels=[i.label for i in gate] if labelled else [],
         test_labels=[i.label for i in test] if labelled else [],
-        strangers=[order[i : i + BATCH] for i in range(0, len(order), BATCH)],
+        rounds=[[o[i : i + BATCH] for i in range(0, len(o), BATCH)] for o in (shuffled, by_length)],
     )
 
 

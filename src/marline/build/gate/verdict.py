@@ -28,7 +28,10 @@ class Miss:
 
 @dataclass(frozen=True)
 class Quality:
-    """The artifact's quality against the reference; ``accuracy`` is None where there are no labels."""
+    """The artifact's quality against the reference; ``accuracy`` is None where there are no labels.
+
+    ``flips_solo_vs_batch`` counts the items whose answer changed in any round.
+    """
 
     accuracy: float | None
     reference_accuracy: float | None
@@ -45,7 +48,7 @@ class Quality:
 
 
 def judge_quality(answers: Answers, reference: Answers, exam: Exam, task: str, gates: Gates, grouped: bool) -> Quality:
-    """Compare with the reference on the gate split, and with itself among strangers.
+    """Compare with the reference on the gate split, and with itself in each of the exam's rounds.
 
     Args:
         answers: the variant's.
@@ -53,11 +56,13 @@ def judge_quality(answers: Answers, reference: Answers, exam: Exam, task: str, g
         exam: the questions' labels.
         task: decides what the answer of an item is.
         gates: the limits.
-        grouped: whether the handler computes strangers together.  If it does not, flips and drift
-            among strangers are reported, but no limit applies: nobody is ever served them.
+        grouped: whether the handler computes items together.  If it does not, flips and drift
+            in company are reported, but no limit applies: nobody is ever served them.
     """
     against = compare(reference.gate, answers.gate, task, gates.max_abs)
-    alone = compare(answers.gate, answers.batched, task, gates.max_batch_drift)
+    rounds = [compare(answers.gate, batched, task, gates.max_batch_drift) for batched in answers.batched]
+    flipped = {index for found in rounds for index in found.disagreeing}
+    flip_share, drift = len(flipped) / len(answers.gate), max((r.max_abs for r in rounds), default=0.0)
     accuracy = reference_accuracy = drop = bound = None
     found: dict[str, float] = {
         "min_agreement": against.agreement,
@@ -66,7 +71,7 @@ def judge_quality(answers: Answers, reference: Answers, exam: Exam, task: str, g
         "min_sqnr_db": against.sqnr_db,
     }
     if grouped:
-        found |= {"max_flip_share": 1 - alone.agreement, "max_batch_drift": alone.max_abs}
+        found |= {"max_flip_share": flip_share, "max_batch_drift": drift}
     if exam.gate_labels:
         labels = np.asarray(exam.gate_labels)
         right, reference_right = answers.gate.argmax(1) == labels, reference.gate.argmax(1) == labels
@@ -82,9 +87,9 @@ def judge_quality(answers: Answers, reference: Answers, exam: Exam, task: str, g
         against.max_abs,
         against.cosine,
         against.sqnr_db,
-        len(alone.disagreeing),
-        1 - alone.agreement,
-        alone.max_abs,
+        len(flipped),
+        flip_share,
+        drift,
         misses(found, gates),
     )
 

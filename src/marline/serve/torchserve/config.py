@@ -60,6 +60,11 @@ class RunDirectory:
         return self.root / "classes"
 
     @property
+    def home(self) -> Path:
+        """What TorchServe takes for the directory it is installed in: its own files, and our worker."""
+        return self.root / "home"
+
+    @property
     def management(self) -> Path:
         """The management API's unix socket."""
         return self.root / "m.sock"
@@ -98,7 +103,8 @@ def derive(served: Sequence[Served], settings: Serving, cpus: int, listen: Liste
             "minWorkers": count,
             "maxWorkers": count,
             "batchSize": settings.batch_size,
-            "maxBatchDelay": settings.max_batch_delay_ms,
+            # 0 is done by another frontend class (no_wait.py), in which this number is never waited for
+            "maxBatchDelay": settings.max_batch_delay_ms or 100,
             "responseTimeout": settings.response_timeout_s,
             "startupTimeout": settings.startup_timeout_s,
         }
@@ -119,6 +125,10 @@ def derive(served: Sequence[Served], settings: Serving, cpus: int, listen: Liste
         "default_startup_timeout": str(settings.startup_timeout_s),
         "job_queue_size": str(settings.queue_size),
         "number_of_gpu": "0",
+        # by default as many as CPUs, and twice as many more for the workers' sockets: on a CPU that computes
+        # each of them costs a change of context, and two carry thousands of requests per second
+        "number_of_netty_threads": "2",
+        "netty_client_threads": "2",
         "metrics_mode": "prometheus",
         "disable_system_metrics": "true",
         # bodies reach the handler as they came, so that what is not JSON gets its 400 and no traceback

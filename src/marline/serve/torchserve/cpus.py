@@ -16,6 +16,14 @@ def cpus(root: Path = Path("/")) -> int:
     return max(1, int(min([float(len(os.sched_getaffinity(0))), *quotas])))
 
 
+def exclusive(root: Path = Path("/")) -> bool:
+    """Whether the CPUs of this process's mask are all its own to use: no quota allows less than them.
+
+    Where a quota gives 2 of a node's 64 CPUs, every pod that pinned its workers would take the same two.
+    """
+    return min([*_v2(root), *_v1(root)], default=float("inf")) >= len(os.sched_getaffinity(0))
+
+
 def _v2(root: Path) -> list[float]:
     """Quotas of ``cpu.max`` (``max 100000`` or ``150000 100000``, in microseconds)."""
     found = []

@@ -11,6 +11,7 @@ from marline.errors import ServeError
 from marline.serve.torchserve.archives import Served
 from marline.serve.torchserve.config import Listen, RunDirectory, derive, file_names
 from marline.serve.torchserve.environ import require_torchserve
+from marline.serve.torchserve.home import furnish
 from marline.serve.torchserve.java import find_java
 from marline.serve.torchserve.overlay import overlay
 from marline.spec.model import Serving
@@ -32,7 +33,7 @@ def prepare(run: RunDirectory, served: Sequence[Served], settings: Serving, work
         listen: addresses.
 
     Raises:
-        ServeError: when the directory's path is too long for the sockets in it.
+        ServeError: when the directory's path is too long for the sockets in it, or there is no TorchServe 0.12.0.
     """
     if len(os.fsencode(run.root)) > LONGEST_ROOT:
         raise ServeError(
@@ -43,6 +44,9 @@ def prepare(run: RunDirectory, served: Sequence[Served], settings: Serving, work
         directory.mkdir()
     for one, name in zip(served, file_names(len(served)), strict=True):
         (run.store / name).symlink_to(one.path.resolve())
+    installed = require_torchserve() / "ts"
+    overlay(installed / "frontend", run.classes, waits=settings.max_batch_delay_ms > 0)
+    furnish(run.home, installed)
     run.config.write_text(derive(served, settings, workers, listen, run), encoding="ascii")
 
 
@@ -57,17 +61,17 @@ def command(run: RunDirectory, heap_mb: int = HEAP_MB, *, console: bool = False)
     Raises:
         ServeError: when there is no Java, or no TorchServe 0.12.0.
     """
-    java, home = find_java(), require_torchserve()
+    java, installed = find_java(), require_torchserve()
     return [
         str(java),
         "-XX:+UseSerialGC", "-Xms32m", f"-Xmx{heap_mb}m", "-XX:+ExitOnOutOfMemoryError",
         "-Djava.util.concurrent.ForkJoinPool.common.parallelism=1",
-        f"-Dmodel_server_home={home}",
+        f"-Dmodel_server_home={run.home}",
         f"-Dlog4j.configurationFile={LOG4J.as_uri()}",
         f"-Dmarline.logs={run.logs}",
         f"-Dmarline.console={'info' if console else 'off'}",
         f"-Djava.io.tmpdir={run.temporary}",
-        "-cp", f"{overlay(home / 'ts' / 'frontend', run.classes)}:{home}/ts/frontend/*", "org.pytorch.serve.ModelServer",
+        "-cp", f"{run.classes}:{installed}/ts/frontend/*", "org.pytorch.serve.ModelServer",
         "--python", sys.executable,
         "-f", str(run.config), "-s", str(run.store), "-ncs",
     ]  # fmt: skip

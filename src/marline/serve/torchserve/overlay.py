@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from marline.errors import ServeError
-from marline.serve.torchserve import lost_jobs, raw_forms
+from marline.serve.torchserve import lost_jobs, no_wait, raw_forms
 
 JAR = "model-server.jar"
 
@@ -31,20 +31,22 @@ CLASSES = (
     Mended(raw_forms.CLASS, raw_forms.SHA256, raw_forms.renamed),
     Mended(lost_jobs.CLASS, lost_jobs.SHA256, lost_jobs.told),
 )
+WITHOUT_WAITING = Mended(no_wait.CLASS, no_wait.SHA256, no_wait.impatient)
 
 
-def overlay(frontend: Path, target: Path) -> Path:
+def overlay(frontend: Path, target: Path, *, waits: bool) -> None:
     """Write the mended classes below ``target``, a directory for the front of the class path.
 
     Args:
         frontend: ``ts/frontend`` of TorchServe.
         target: an empty directory of the running server.
+        waits: whether batches wait to be filled.
 
     Raises:
         ServeError: when a class is not the one of TorchServe 0.12.0.
     """
     jar = frontend / JAR
-    for mended in CLASSES:
+    for mended in CLASSES if waits else (*CLASSES, WITHOUT_WAITING):
         try:
             with zipfile.ZipFile(jar) as archive:
                 data = archive.read(mended.path)
@@ -56,6 +58,5 @@ def overlay(frontend: Path, target: Path) -> Path:
                 "`pip install --force-reinstall torchserve==0.12.0`"
             )
         path = target / mended.path
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(mended.change(data))
-    return target

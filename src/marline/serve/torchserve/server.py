@@ -96,6 +96,13 @@ class TorchServer:
             raise ServeError("the server is not running; use it in a `with` block")
         return self._run
 
+    @property
+    def pid(self) -> int:
+        """The frontend's process, above all workers."""
+        if self._process is None:
+            raise ServeError("the server is not running; use it in a `with` block")
+        return self._process.pid
+
     def __enter__(self) -> TorchServer:
         """Start the server; :meth:`wait_ready` says when it may be asked.
 
@@ -117,7 +124,7 @@ class TorchServer:
 
     def _start(self) -> None:
         find_java()
-        environ = environment(os.environ, self.threads)
+        environ = environment(os.environ, self.threads, self.settings.cache_items)
         ports = free_ports(4)
         if self.port == 0:
             self.port = ports[3]

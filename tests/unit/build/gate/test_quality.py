@@ -22,7 +22,7 @@ from unit.build import tiny
 @pytest.fixture
 def questions(text: TextSource, tmp_path: Path) -> tuple[Exam, Path]:
     asked = tiny.questions(text, 10)
-    exam = Exam(gate=asked, test=asked[:3], strangers=[[9, 1, 3, 5, 7, 0, 2, 4], [6, 8]])
+    exam = Exam(gate=asked, test=asked[:3], rounds=[[[9, 1, 3, 5, 7, 0, 2, 4], [6, 8]], [[0, 1], [2, 3, 4, 5, 6, 7, 8, 9]]])
     path = tmp_path / "exam.pkl"
     path.write_bytes(pickle.dumps(exam))
     return exam, path
@@ -42,8 +42,9 @@ def test_a_process_of_its_own_gives_the_answers_of_this_one(artifact: Path, ques
     np.testing.assert_array_equal(found.batched, here.batched)
     assert found.gate.shape == (10, 2)
     np.testing.assert_array_equal(found.test, found.gate[:3])
-    # each stranger's answer is put back in its own place
-    np.testing.assert_allclose(found.batched, found.gate, atol=1e-4)
+    # in each round, each item's answer is put back in its own place
+    assert found.batched.shape == (2, 10, 2)
+    np.testing.assert_allclose(found.batched, np.stack([found.gate] * 2), atol=1e-4)
     assert found.load_seconds > 0
     # a fresh process without torch is smaller than this one with it
     assert 10e6 < found.rss_bytes < here.rss_bytes

@@ -9,7 +9,7 @@ from marline.build.gate.exam import Exam
 from marline.build.gate.quality import Answers
 from marline.build.gate.speed import Speed
 from marline.build.gate.verdict import Miss, accuracy_on_test, judge_quality, judge_speed, misses
-from marline.spec.gates import LIMITS, Gates
+from marline.spec.gates import LIMITS, Gates, default_gates
 
 N = 400
 LABELS = [i % 2 for i in range(N)]
@@ -19,7 +19,7 @@ SPEED_LIMITS = {"max_p50_ratio_to_eager", "max_rss_mb", "max_load_seconds"}
 
 
 def answers(gate: np.ndarray, batched: np.ndarray | None = None) -> Answers:
-    return Answers(gate, gate if batched is None else batched, gate[:2], 1, 1.0)
+    return Answers(gate, gate[None] if batched is None else np.reshape(batched, (-1, *gate.shape)), gate[:2], 1, 1.0)
 
 
 def judged(gate: np.ndarray, batched: np.ndarray | None = None, grouped: bool = True, exam: Exam = EXAM) -> Any:
@@ -78,6 +78,23 @@ def test_flips_and_drift_among_strangers_are_missed_by_name():
     quality = judged(RIGHT, flipped(RIGHT, 5))
     assert missed(quality) == {"max_flip_share", "max_batch_drift"}
     assert (quality.flips_solo_vs_batch, quality.flip_share) == (5, pytest.approx(5 / N))
+
+
+def test_an_item_that_flips_in_any_round_counts_once_and_the_largest_drift_counts():
+    second = RIGHT.copy()
+    second[3:7] = -second[3:7]
+    quality = judged(RIGHT, np.stack([flipped(RIGHT, 5), second, RIGHT + 0.5]))
+    assert (quality.flips_solo_vs_batch, quality.flip_share, quality.batch_drift) == (7, 7 / N, 8.0)
+
+
+def test_static_int8_may_not_flip_a_single_answer():
+    for variant in ("onnx-int8-static", "torch-int8-static"):
+        gates = Gates.model_validate(default_gates(variant).model_dump() | {"max_batch_drift": 100.0})
+        for count, expected in ((0, ()), (1, (Miss("max_flip_share", 0.0, 1 / N),))):
+            found = judge_quality(
+                answers(RIGHT, flipped(RIGHT, count)), answers(RIGHT), EXAM, "text-classification", gates, True
+            )
+            assert found.misses == expected
 
 
 def test_a_variant_served_alone_reports_flips_but_need_not_avoid_them():

@@ -1,0 +1,1 @@
+"""What every peer's server shares: the model, the settings, the pinned slots, the form of an answer."""
