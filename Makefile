@@ -6,7 +6,7 @@ ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-serve quickstart build train lint test test-fast lock docs schemas render clean image bench \
+.PHONY: help setup setup-serve quickstart build train lint test test-fast lock docs schemas render clean image bench served-cost \
         cluster-up cluster-down cluster-status test-cluster
 
 help: ## Show the verbs
@@ -32,6 +32,9 @@ image: setup ## Build the container image (ARGS="--tag NAME sentiment"; docker, 
 
 bench: build ## Compare with the bare loop and other servers (needs wrk; ARGS="--contender NAME" for some)
 	@MARLINE_K6=$$(env -C tests ../$(BIN)/python -m cluster build k6 | tail -1) $(BIN)/marline bench sentiment $(ARGS)
+
+served-cost: build ## Where a request's CPU time goes (needs wrk; ARGS="--warm 40")
+	@$(BIN)/python tools/served_cost.py sentiment/1.0.0/onnx-int8-static --figures . $(ARGS)
 
 cluster-up: setup ## Start a real single-node Kubernetes (root, Linux), or use it if it runs
 	@env -C tests ../$(BIN)/python -m cluster up

@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import docs_bench as bench
 import docs_pod as pod
 import docs_rollouts as rollouts
 import docs_tables as tables
@@ -25,10 +24,6 @@ BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+)(?: (?P<argument>[a-z0-9-
 PLAIN: dict[str, Callable[[], str]] = {
     "rollout-limits": rollouts.rollout_limits,
     "rollout-figures": rollouts.rollout_figures,
-    "bench-table": bench.bench_table,
-    "bench-targets": bench.bench_targets,
-    "bench-notes": bench.bench_notes,
-    "served-cost": bench.served_cost,
     "spec-keys": spec_keys,
     "gate-limits": tables.gate_limits,
     "variants": tables.variants,

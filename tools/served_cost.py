@@ -1,6 +1,6 @@
 """Where a request's CPU time goes in the server: by process and kind of thread, and inside a worker by step.
 
-python tools/served_cost.py sentiment/1.0.0/onnx-int8-static [--store DIR]   measure, store as docs/figures/served-cost.json
+python tools/served_cost.py sentiment/1.0.0/onnx-int8-static [--store DIR]   measure, write served-cost.json into --figures
 
 A closed loop of 16 connections keeps `marline serve` saturated; the kernel's counters of each thread are read before
 and after.  The steps inside a worker are timed in this process, on the same archive and questions, a message of eight
@@ -23,6 +23,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from marline.artifact.store import Store
 from marline.bench import asking, questions, wrk
@@ -84,7 +86,7 @@ def measure(store: Store, model: str, version: str, variant: str, options: argpa
                 before = threads(server.pid)
                 run = wrk.closed(server.url, work / "q.lua", CONNECTIONS, options.seconds)
                 for kind, seconds in difference(before, threads(server.pid)).items():
-                    rounds[kind].append(1000 * seconds / run.right)
+                    rounds[kind].append(1000 * seconds / max(1, run.right))
         steps = worker_steps(archive, [q.text for q in asked[:BATCH]])
     return {
         "machine": {**describe(), "cpus": os.cpu_count()},
@@ -99,8 +101,11 @@ def threads(pid: int) -> dict[tuple[str, int], float]:
     """CPU seconds by kind and thread."""
     found = {}
     for process in tree(pid):
-        java = process.name().startswith("java")
-        for thread in process.threads():
+        try:
+            java, running = process.name().startswith("java"), process.threads()
+        except psutil.NoSuchProcess:
+            continue
+        for thread in running:
             try:
                 name = Path(f"/proc/{process.pid}/task/{thread.id}/comm").read_text().strip()
             except OSError:

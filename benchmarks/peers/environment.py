@@ -17,6 +17,7 @@ import venv
 from pathlib import Path
 
 HERE = Path(__file__).parent
+INSTALL_S = 1800
 STAMP = ".marline-complete"
 
 
@@ -80,7 +81,12 @@ def _install(name: str, target: Path) -> None:
         lock = HERE / name / "requirements.lock"
         pip = [str(target / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         command = [*pip, "--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", str(lock)]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        try:
+            result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=INSTALL_S)
+        except subprocess.TimeoutExpired as error:
+            raise PeerError(
+                f"peer {name}: pip did not end in {INSTALL_S} s; check the network, or leave this peer out"
+            ) from error
         if result.returncode:
             lines = [line.strip() for line in result.stderr.splitlines() if line.strip()] or ["no message"]
             raise PeerError(

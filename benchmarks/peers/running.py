@@ -56,7 +56,7 @@ class Running:
             "TOKENIZERS_PARALLELISM": "false",
             "MARLINE_PEER_HOST": "127.0.0.1",
             "MARLINE_PEER_PORT": str(port),
-            "MARLINE_PEER_PROCESSES": "2",
+            "MARLINE_PEER_PROCESSES": str(min(2, len(os.sched_getaffinity(0)))),
             "MARLINE_ARCHIVE": str(archive),
             **({"MARLINE_PEER_TUNING": tuning} if tuning else {}),
         }  # fmt: skip

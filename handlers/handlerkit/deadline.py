@@ -11,16 +11,18 @@ import time
 from handlerkit.errors import RequestError
 
 HEADER = "x-request-deadline"
-EXPIRED = 504
+# the client's own limit: no error of the version that is judged by its 5xx
+EXPIRED = 408
 
 
-def expired(header: str | None) -> RequestError | None:
+def expired(header: object) -> RequestError | None:
     """The refusal of a request whose deadline has passed; None for one in time, or without a deadline.
 
     Args:
         header: value of :data:`HEADER`, None where it was not sent.
     """
-    if header is None:
+    # TorchServe keeps a form's field of that name among the headers, as a dict
+    if not isinstance(header, str):
         return None
     try:
         late = time.time() * 1000 - float(header)

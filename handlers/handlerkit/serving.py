@@ -90,7 +90,7 @@ class Handler:
         """Answer a batch: one JSON body per request, its status and content type set on ``context``."""
         started = time.perf_counter()
         asked: list[Question | RequestError] = [
-            expired(context.get_request_header(index, HEADER)) or self._read(row) for index, row in enumerate(data)
+            expired(_header(context, index)) or self._read(row) for index, row in enumerate(data)
         ]
         kept = self.cache
         found = self._documents(asked, started) if kept is None else self._remembered(asked, kept, context, started)
@@ -195,6 +195,12 @@ class Handler:
         return self.present(prepared, outputs).get("label"), outputs
 
 
+def _header(context: Any, index: int) -> Any:
+    """The deadline's header: TorchServe keeps names as they were sent, in small letters or with capitals."""
+    found = context.get_request_header(index, HEADER)
+    return context.get_request_header(index, HEADER.title()) if found is None else found
+
+
 def _count(context: Any, hits: int, misses: int) -> None:
     """Tell a server that counts; not every engine's context does."""
     metrics = getattr(context, "metrics", None)
@@ -226,7 +232,7 @@ def _json(document: Any) -> bytes:
 def _refuse(context: Any, index: int, error: RequestError) -> bytes:
     phrase, kind = ("Bad Request", "request") if error.status < 500 else ("Model Error", "model")
     if error.status == EXPIRED:
-        phrase, kind = "Gateway Timeout", "deadline"
+        phrase, kind = "Request Timeout", "deadline"
     context.set_response_status(error.status, phrase, idx=index)
     context.set_response_content_type(index, "application/json")
     context.set_response_header(index, "x-marline-error", kind)

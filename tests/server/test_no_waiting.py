@@ -124,7 +124,7 @@ def test_a_handlers_metrics_are_counted_and_upstreams_line_per_batch_is_not(quic
 
 
 def test_each_worker_keeps_to_a_cpu_of_its_own(archives: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("marline.serve.torchserve.environ.exclusive", lambda: True)
+    monkeypatch.setattr("marline.serve.torchserve.environ.fills_the_cpus", lambda workers: workers == 2)
     settings = tiny.SETTINGS.model_copy(update={"min_workers": 2, "max_workers": 2})
     allowed = psutil.Process().cpu_affinity()
     assert allowed is not None

@@ -45,7 +45,8 @@ def prepare(settings: PodSettings, root: Path = RUN) -> tuple[list[str], dict[st
     )
     launch.prepare(run, [served], settings.server.serving, settings.server.workers, listen)
     command = launch.command(run, settings.server.heap_mb, console=True)
-    return command, environment(os.environ, settings.server.threads, settings.server.cache_items), run.working
+    own = settings.server
+    return command, environment(os.environ, own.threads, own.workers, own.cache_items), run.working
 
 
 def become(settings: PodSettings, root: Path = RUN) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from marline.bench.questions import Question
 from marline.bench.usage import cpu_seconds, tree
 
-IDLE_S, LOOK_S, IDLE_SHARE = 10.0, 0.3, 0.2
+IDLE_S, LOOK_S, IDLE_SHARE = 6.0, 0.2, 0.2
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,8 @@ class Contender:
     notes: tuple[str, ...] = ()
 
 
-def pause(up: Up) -> None:
-    """Stop a server's processes once they are idle, so that one that waits for its turn uses no CPU.
-
-    One that was stopped while it computed would find its work overdue when it goes on, and restart what is healthy.
-    """
+def settle(up: Up) -> None:
+    """Wait until a server has computed what it was asked last: a load generator leaves without its last answers."""
     deadline = time.monotonic() + IDLE_S
     used = cpu_seconds(*up.pids)
     while time.monotonic() < deadline:
@@ -67,6 +64,14 @@ def pause(up: Up) -> None:
         before, used = used, cpu_seconds(*up.pids)
         if used - before < IDLE_SHARE * LOOK_S:
             break
+
+
+def pause(up: Up) -> None:
+    """Stop a server's processes once they are idle, so that one that waits for its turn uses no CPU.
+
+    One that was stopped while it computed would find its work overdue when it goes on, and restart what is healthy.
+    """
+    settle(up)
     _signal(up, signal.SIGSTOP)
 
 

@@ -13,11 +13,13 @@ from marline.bench import ideal, openloop
 from marline.bench.contenders import Contender
 from marline.bench.questions import Question
 from marline.bench.raw import Raw
+from marline.errors import BenchError
 
 SHARES = (0.3, 0.5, 0.7, 0.9)
 JUDGED = 0.7
 OVER = 3.0
 SETTLE_S = 2.0
+MOST_BAD = 0.01
 
 
 @dataclass
@@ -62,6 +64,9 @@ def load(
         for number in range(rounds):
             services = raw.times(seconds)
             run = openloop.open_loop(up.url, path, JUDGED * peak, seconds)
+            bad = run.wrong + run.refused + run.failed + run.dropped
+            if not run.right or bad > MOST_BAD * run.rate * run.seconds:
+                raise BenchError(f"{contender.name}: at 70 % of its peak {bad} requests were not answered rightly, so its p99 says nothing")
             best = ideal_p99(asked, services, run, len(raw))
             found.queue.append(run.p99_ms / best)
             over = openloop.open_loop(up.url, path, OVER * peak, seconds)

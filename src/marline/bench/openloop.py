@@ -28,7 +28,8 @@ class Open:
     Attributes:
         rate: requests begun per second.
         seconds: how long.
-        right: answers with status 200 and the expected label.
+        right: answers with status 200 and the expected label, in the time of the load: those that came after it ended
+            are no throughput of these seconds.
         wrong: answers with status 200 and another label.
         refused: answers with status 503.
         failed: other answers, and none.

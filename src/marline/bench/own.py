@@ -16,6 +16,7 @@ from marline.artifact.store import Store
 from marline.bench.contenders import Contender, Up
 from marline.errors import BenchError
 from marline.serve import TorchServer, read_archive
+from marline.serve.torchserve import group
 from marline.serve.torchserve.ports import LOCAL, free_ports
 from marline.spec.model import Serving
 
@@ -53,14 +54,15 @@ def engine(store: Store, model: str, version: str, variant: str) -> Contender:
         with tempfile.TemporaryFile() as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
             try:
-                _healthy(f"http://{LOCAL}:{port}/health", process)
+                try:
+                    _healthy(f"http://{LOCAL}:{port}/health", process)
+                except BenchError as error:
+                    log.seek(0)
+                    said = " ".join(log.read().decode(errors="replace").split())
+                    raise BenchError(f"{error}: {said[-300:]}") from error
                 yield Up(f"http://{LOCAL}:{port}", (process.pid,))
-            except BenchError as error:
-                log.seek(0)
-                raise BenchError(f"{error}: {' '.join(log.read().decode(errors='replace').split())[-300:]}") from error
             finally:
-                process.terminate()
-                process.wait(STOP_S)
+                group.end(process, STOP_S)
 
     return Contender(
         "marline-fastapi", "marline (--engine fastapi)", start, "/predict",
@@ -70,7 +72,7 @@ def engine(store: Store, model: str, version: str, variant: str) -> Contender:
 
 def _healthy(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + READY_S
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and not group.exited(process):
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return

@@ -24,7 +24,7 @@ def waste(asked: Sequence[Question], batch: int, max_group: int, max_padding: fl
         lengths = [q.tokens for q in asked[at : at + batch]]
         tokens += sum(lengths)
         computed += sum(len(g) * max(lengths[i] for i in g) for g in groups(lengths, max_group, max_padding, run_cost))
-    return 1 - tokens / computed
+    return 1 - tokens / computed if computed else 0.0
 
 
 def mix(seed: int = 0) -> list[list[int]]:

@@ -11,6 +11,8 @@ from marline.build.gate.stats import median_interval
 from marline.build.report_html import STYLE
 
 Report = dict[str, Any]
+# the kernel counts CPU time in hundredths of a second
+TICK = 0.01
 
 
 def page(report: Report) -> str:
@@ -42,9 +44,9 @@ def summary(report: Report, name: str, connections: str) -> dict[str, tuple[floa
         "rate": median_interval(rates),
         "rate_ratio": median_interval([rate / raw["rate"] for rate, (raw, _) in zip(rates, runs, strict=True)]),
         "cpu_ratio": median_interval(
-            [run["right"] / run["cpu_seconds"] / raw for raw, (_, run) in zip(raws, runs, strict=True)]
+            [run["right"] / max(TICK, run["cpu_seconds"]) / raw for raw, (_, run) in zip(raws, runs, strict=True)]
         ),
-        "cpu_s_per_1000": median_interval([1000 * run["cpu_seconds"] / run["right"] for _, run in runs]),
+        "cpu_s_per_1000": median_interval([1000 * run["cpu_seconds"] / max(1, run["right"]) for _, run in runs]),
         **{f"{p}_ms": median_interval([run[f"{p}_ms"] for _, run in runs]) for p in ("p50", "p95", "p99", "p999")},
     }
 

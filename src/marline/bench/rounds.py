@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from marline.bench import wrk
-from marline.bench.contenders import Contender, Up, pause, resume
+from marline.bench.contenders import Contender, Up, pause, resume, settle
 from marline.bench.questions import Question
 from marline.bench.raw import Batching, Raw, RawRun
 from marline.bench.usage import cpu_seconds
@@ -17,6 +17,8 @@ from marline.errors import BenchError, MarlineError
 
 LONE = 1
 SETTLE_S = 1.0
+# the kernel counts CPU time in hundredths of a second
+TICK = 0.01
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Turn:
 
     def cpu_ratio(self, connections: int) -> float:
         """Answers per CPU second over the bare loop's."""
-        own = self.loaded[connections].right / self.cpu_seconds[connections]
+        own = self.loaded[connections].right / max(TICK, self.cpu_seconds[connections])
         return own / (self.raw.right / self.raw.cpu_seconds)
 
 
@@ -73,7 +75,7 @@ def compare(
     contenders: Sequence[Contender], raw: Raw, batching: Batching, asked: Sequence[Question], plan: Plan, work: Path,
     say: Callable[[str], None],
 ) -> Comparison:  # fmt: skip
-    """Run all rounds; a contender that does not start, or answers wrongly, is left out and named.
+    """Run all rounds; a contender that does not start, or is lost on the way, is left out and named.
 
     Args:
         contenders: servers.
@@ -91,30 +93,41 @@ def compare(
         for contender in contenders:
             path = work / f"{contender.name}.lua"
             wrk.write_requests(path, contender.asked or asked, contender.path, contender.body, contender.label)
+            own = running.enter_context(ExitStack())
             try:
-                server = running.enter_context(contender.start())
+                server = own.enter_context(contender.start())
+                own.callback(resume, server)
+                wrk.closed(server.url, path, max(plan.connections), plan.warm_seconds)
+                pause(server)
             except MarlineError as error:
+                own.close()
                 found.absent[contender.name] = str(error)
                 say(f"{contender.name}: not started: {error}")
+                if contender is contenders[0]:
+                    return found  # nothing to compare with
                 continue
-            running.callback(resume, server)
-            wrk.closed(server.url, path, max(plan.connections), plan.warm_seconds)
-            pause(server)
             up[contender.name], files[contender.name], found.turns[contender.name] = server, path, []
             say(f"{contender.name}: ready")
         names = list(up)
         for number in range(plan.rounds):
             for name in names[number % len(names) :] + names[: number % len(names)]:
-                turn = _turn(up[name], files[name], raw, batching, plan)
+                if name in found.absent:
+                    continue
+                bare = raw.run(batching, plan.seconds)
+                if not bare.right:
+                    raise BenchError("the bare loop gave no right answer; its model or its questions are damaged")
+                try:
+                    turn = _turn(up[name], files[name], bare, plan)
+                except BenchError as error:
+                    found.absent[name] = f"lost in round {number + 1}: {error}"
+                    del found.turns[name]
+                    continue
                 found.turns[name].append(turn)
                 say(_line(number, name, turn, plan))
     return found
 
 
-def _turn(up: Up, requests: Path, raw: Raw, batching: Batching, plan: Plan) -> Turn:
-    bare = raw.run(batching, plan.seconds)
-    if not bare.right:
-        raise BenchError("the bare loop gave no right answer; its model or its questions are damaged")
+def _turn(up: Up, requests: Path, bare: RawRun, plan: Plan) -> Turn:
     loaded: dict[int, wrk.Closed] = {}
     used: dict[int, float] = {}
     resume(up)
@@ -122,6 +135,7 @@ def _turn(up: Up, requests: Path, raw: Raw, batching: Batching, plan: Plan) -> T
         # caches are cold, and what watches itself has to see that it is well
         wrk.closed(up.url, requests, max(plan.connections), SETTLE_S)
         for connections in sorted({LONE, *plan.connections}):
+            settle(up)
             before = cpu_seconds(*up.pids)
             loaded[connections] = wrk.closed(up.url, requests, connections, plan.seconds)
             used[connections] = cpu_seconds(*up.pids) - before

@@ -12,9 +12,9 @@ import numpy as np
 
 from handlerkit import backends
 from handlerkit import manifest as manifests
-from handlerkit.batching import measured_run_cost
+from handlerkit.batching import LONG, measured_run_cost
 from handlerkit.text import Tokenizer
-from marline.bench import padding, questions, rounds, start
+from marline.bench import openloop, padding, questions, rounds, start, wrk
 from marline.bench.asking import questions_of
 from marline.bench.contenders import Contender
 from marline.bench.load import Loaded, load
@@ -22,6 +22,7 @@ from marline.bench.raw import Batching, Raw, choices
 from marline.bench.targets import targets, verdicts
 from marline.build.machine import describe
 from marline.errors import BenchError, MarlineError
+from marline.serve.torchserve.cpus import cpus as usable
 from marline.spec.model import ModelSpec
 
 SCHEMA = 1
@@ -66,10 +67,16 @@ def run(wanted: Request, say: Callable[[str], None]) -> dict[str, Any]:
     Raises:
         BenchError: when the model cannot be asked, or nothing could be started.
     """
+    wrk.program()
+    if wanted.load_rounds:
+        openloop.program()
     asked = questions_of(wanted.spec, wanted.archive)
     path = wanted.work / "questions.json"
     questions.write(path, asked)
-    cpus = sorted(os.sched_getaffinity(0))
+    # loops, workers and peers on the same CPUs, as many as there are workers; what is started inherits the mask
+    serving = wanted.spec.serving
+    cpus = sorted(os.sched_getaffinity(0))[: max(serving.min_workers, min(serving.max_workers, usable()))]
+    os.sched_setaffinity(0, cpus)
     served = wanted.contenders[0]
     with Raw(wanted.archive, path, cpus) as raw:
         tried = _choices(raw, say)
@@ -87,11 +94,16 @@ def run(wanted: Request, say: Callable[[str], None]) -> dict[str, Any]:
                 )  # fmt: skip
             except MarlineError as error:
                 found.absent["open-loop load"] = str(error)
-    starts = [start.start(served, wanted.archive, path, asked[0]) for _ in range(wanted.start_rounds)]
+    starts: list[start.Start] = []
+    try:
+        for _ in range(wanted.start_rounds):
+            starts.append(start.start(served, wanted.archive, path, asked[0]))
+    except MarlineError as error:
+        found.absent["cold start"] = str(error)
     gain = tried[best]["rate"] / tried[Batching(1, False)]["rate"]
     measured = _values(found, wanted, loaded, starts)
     measured |= _padding(wanted, asked)
-    judged, missing = verdicts(measured, targets(gain))
+    judged, missing = verdicts(measured, [t for t in targets(gain) if t.name in _asked_for(wanted)])
     return {
         "schema_version": SCHEMA,
         "command": wanted.command,
@@ -137,11 +149,11 @@ def _values(found: rounds.Comparison, wanted: Request, loaded: Loaded | None, st
     most, own = max(wanted.plan.connections), found.turns[wanted.contenders[0].name]
     out = {"rate": [t.rate_ratio(most) for t in own], "cpu": [t.cpu_ratio(most) for t in own]}
     if stock := found.turns.get("stock"):
-        out["stock"] = [a.rate_ratio(most) / b.rate_ratio(most) for a, b in zip(own, stock, strict=True)]
+        out["stock"] = _over(own, stock, most)
     peers = {n: t for n, t in found.turns.items() if n != "stock" and not n.startswith(wanted.contenders[0].name)}
     if peers:
         best = max(peers.values(), key=lambda turns: float(np.median([t.rate_ratio(most) for t in turns])))
-        out["peer"] = [a.rate_ratio(most) / b.rate_ratio(most) for a, b in zip(own, best, strict=True)]
+        out["peer"] = _over(own, best, most)
     if fastapi := found.turns.get("fastapi"):
         out["lone"] = [
             a.loaded[rounds.LONE].p50_ms / b.loaded[rounds.LONE].p50_ms for a, b in zip(own, fastapi, strict=True)
@@ -153,6 +165,22 @@ def _values(found: rounds.Comparison, wanted: Request, loaded: Loaded | None, st
     return out
 
 
+def _asked_for(wanted: Request) -> set[str]:
+    """Targets whose part of the benchmark was wanted."""
+    names = {c.name for c in wanted.contenders}
+    out = {"rate", "cpu", "padding", "aware"} | ({"stock"} & names) | ({"lone"} if "fastapi" in names else set())
+    if any(n != "stock" and not n.startswith("marline") for n in names):
+        out.add("peer")
+    out |= {"queue", "goodput", "refusal"} if wanted.load_rounds else set()
+    return out | ({"start"} if wanted.start_rounds else set())
+
+
+def _over(own: list[rounds.Turn], other: list[rounds.Turn], connections: int) -> list[float]:
+    """Round by round; a round in which the other one answered nothing has no ratio."""
+    pairs = zip(own, other, strict=True)
+    return [a.rate_ratio(connections) / b.rate_ratio(connections) for a, b in pairs if b.loaded[connections].right]
+
+
 def _padding(wanted: Request, asked: list[questions.Question]) -> dict[str, list[float]]:
     """Waste on the real mix, and what grouping by length gains on a wide one."""
     manifest = manifests.read(wanted.archive)
@@ -161,7 +189,8 @@ def _padding(wanted: Request, asked: list[questions.Question]) -> dict[str, list
     backend = backends.load(manifest, wanted.archive, 1)
     tokenizer = Tokenizer(wanted.archive / str(manifest.tokenizer), int(parameters["max_length"]))
     rows = padding.mix()
-    cost = measured_run_cost(lambda tokens: backend.run(tokenizer.pad([[0] * tokens])))
+    known = group > 1 and int(parameters["max_length"]) >= LONG
+    cost = measured_run_cost(lambda tokens: backend.run(tokenizer.pad([[0] * tokens]))) if known else 0.0
     gains = [padding.speedup(backend, tokenizer, rows, group, share, cost) for _ in range(wanted.plan.rounds)]
     return {"padding": [padding.waste(asked, wanted.spec.serving.batch_size, group, share, cost)], "aware": gains}
 

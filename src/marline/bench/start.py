@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 import urllib.error
@@ -50,7 +51,7 @@ def start(contender: Contender, archive: Path, asked: Path, question: Question) 
     java = _seconds(lambda: subprocess.run([str(find_java()), "-XX:+UseSerialGC", "-version"], capture_output=True, check=True))
 
     def session() -> None:
-        with Raw(archive, asked, [0]):
+        with Raw(archive, asked, [min(os.sched_getaffinity(0))]):
             pass
 
     bare = _seconds(session)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from handlerkit import manifest as manifests
 from marline.bench.contenders import Contender, Up
 from marline.bench.questions import Question
 from marline.errors import BenchError
+from marline.serve.torchserve import group
 from marline.serve.torchserve.java import find_java
 from marline.serve.torchserve.ports import LOCAL, free_ports
 
@@ -77,12 +77,7 @@ def _running(root: Path, handler: Path, eager: Path, model: str) -> Iterator[Up]
         _wait(f"http://{LOCAL}:{port}/predictions/{model}", process, root / "log")
         yield Up(f"http://{LOCAL}:{port}", (process.pid,))
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        group.end(process, STOP_S)  # waits for the whole group: a JVM that still writes would be in the way of clean-up
 
 
 def _pack(root: Path, handler: Path, eager: Path, model: str) -> None:
@@ -102,7 +97,7 @@ def _pack(root: Path, handler: Path, eager: Path, model: str) -> None:
 def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     """Until it answers: its /ping says healthy long before."""
     deadline = time.monotonic() + READY_S
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and not group.exited(process):
         try:
             body = urllib.request.Request(url, b'{"text": "Wonderful."}', {"content-type": "application/json"})
             with urllib.request.urlopen(body, timeout=10):

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from handlerkit.errors import LoadError
 from marline.artifact.store import Store
 from marline.cli.options import opened, progress, store_option
-from marline.errors import BenchError
+from marline.errors import BenchError, MarlineError
 
 if TYPE_CHECKING:
     from marline.bench.contenders import Contender
@@ -54,13 +55,16 @@ def bench(
     command = shlex.join(["marline", *sys.argv[1:]])
     plan = Plan(rounds, seconds, warm, (connections,))
     with tempfile.TemporaryDirectory(prefix="mlb-") as work, store.unpacked(model, version, variant) as archive:
-        entered = _contenders(store, model, version, variant, archive, contenders, peers, Path(work))
+        entered, unready = _contenders(store, model, version, variant, archive, contenders, peers, Path(work))
         # SIGTERM as Ctrl-C: what was started is ended in order
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             report = run(Request(spec, archive, entered, plan, load_rounds, start_rounds, Path(work), command), say)
+        except LoadError as error:
+            raise BenchError(str(error)) from error
         except KeyboardInterrupt:
             raise BenchError("the benchmark was interrupted, and nothing was written; run it again") from None
+    report["absent"] |= unready
     paths = write(report, out)
     for name, reason in report["absent"].items():
         click.echo(f"not measured: {name}: {reason}")
@@ -78,7 +82,7 @@ def _default(store: Store, model: str, version: str) -> str:
 
 def _contenders(
     store: Store, model: str, version: str, variant: str, archive: Path, names: tuple[str, ...], peers: Path, work: Path
-) -> list[Contender]:
+) -> tuple[list[Contender], dict[str, str]]:
     from marline.bench import own, stock
     from marline.bench import peers as others
     from marline.bench.asking import questions_of
@@ -89,16 +93,19 @@ def _contenders(
     if unknown := sorted(set(names) - set(known)):
         raise BenchError(f"{unknown[0]}: is no contender (allowed: {', '.join(known)})")
     wanted = [name for name in known if name in names or not names]
-    out = [own.marline(mar, settings)]
+    out, unready = [own.marline(mar, settings)], {}
     for name in wanted:
-        if name == "marline-fastapi":
-            out.append(own.engine(store, model, version, variant))
-        elif name == "stock":
-            eager = work / "eager"
-            with store.unpacked(model, version, "eager-fp32") as found:
-                shutil.copytree(found, eager)
-            out.append(stock.stock(STOCK.resolve(), eager, questions_of(load_model_spec(model), eager)))
-        elif name != "marline":
-            out.append(others.peer(peers.resolve(), name, archive))
-    return out
+        try:
+            if name == "marline-fastapi":
+                out.append(own.engine(store, model, version, variant))
+            elif name == "stock":
+                eager = work / "eager"
+                with store.unpacked(model, version, "eager-fp32") as found:
+                    shutil.copytree(found, eager)
+                out.append(stock.stock(STOCK.resolve(), eager, questions_of(load_model_spec(model), eager)))
+            elif name != "marline":
+                out.append(others.peer(peers.resolve(), name, archive))
+        except (MarlineError, LoadError, OSError) as error:
+            unready[name] = " ".join(str(error).split())
+    return out, unready
 

@@ -13,7 +13,7 @@ import pytest
 
 from marline.errors import ServeError
 from marline.serve.torchserve import environ, group, java, ports
-from marline.serve.torchserve.cpus import cpus, exclusive
+from marline.serve.torchserve.cpus import cpus, fills_the_cpus
 
 
 @pytest.fixture
@@ -61,11 +61,12 @@ def test_a_quota_of_version_1(root: Path) -> None:
 
 @pytest.mark.parametrize(("quota", "expected"), [("max 100000", True), ("800000 100000", True), ("799999 100000", False)])
 def test_a_quota_below_the_mask_makes_cpus_shared(root: Path, quota: str, expected: bool) -> None:
-    assert exclusive(root)
+    assert fills_the_cpus(8, root)
+    assert not fills_the_cpus(7, root)
     write(root / "proc/self/cgroup", "0::/a/b\n")
     write(root / "sys/fs/cgroup/a/b/cpu.max", "1600000 100000")
     write(root / "sys/fs/cgroup/a/cpu.max", quota)
-    assert exclusive(root) is expected
+    assert fills_the_cpus(8, root) is expected
 
 
 @pytest.mark.parametrize(("quota", "expected"), [("-1", True), ("800000", True), ("200000", False)])
@@ -73,7 +74,7 @@ def test_a_quota_of_version_1_makes_them_shared_too(root: Path, quota: str, expe
     write(root / "proc/self/cgroup", "2:cpu,cpuacct:/job\n0::/\n")
     write(root / "sys/fs/cgroup/cpu/job/cpu.cfs_quota_us", quota)
     write(root / "sys/fs/cgroup/cpu/job/cpu.cfs_period_us", "100000")
-    assert exclusive(root) is expected
+    assert fills_the_cpus(8, root) is expected
 
 
 @pytest.mark.parametrize(
@@ -82,8 +83,8 @@ def test_a_quota_of_version_1_makes_them_shared_too(root: Path, quota: str, expe
 def test_workers_of_one_thread_are_pinned_where_the_cpus_are_theirs(
     monkeypatch: pytest.MonkeyPatch, threads: int, own: bool, pinned: str
 ) -> None:
-    monkeypatch.setattr(environ, "exclusive", lambda: own)
-    assert environ.environment({"MARLINE_PIN": "9"}, threads)["MARLINE_PIN"] == pinned
+    monkeypatch.setattr(environ, "fills_the_cpus", lambda workers: own and workers == 3)
+    assert environ.environment({"MARLINE_PIN": "9"}, threads, 3)["MARLINE_PIN"] == pinned
 
 
 def test_java_home_wins(tmp_path: Path) -> None:
@@ -152,7 +153,7 @@ def test_workers_inherit_nothing_that_changes_them() -> None:
         "PATH": "/bin", "PYTHONPATH": "/evil", "LOCAL_RANK": "1", "TS_CONFIG_FILE": "/evil", "LOG_LOCATION": "/evil",
         "OMP_NUM_THREADS": "64", "TEMP": "/evil",
     }
-    found = environ.environment(inherited, 2)
+    found = environ.environment(inherited, 2, 1)
     assert found["PATH"] == "/bin"
     assert found["PYTHONPATH"] == str(environ.STUB)
     assert {found[name] for name in environ.THREADS} == {"2"}
@@ -164,14 +165,14 @@ def test_only_the_torchserve_whose_protocol_is_known(monkeypatch: pytest.MonkeyP
     assert (environ.require_torchserve() / "ts" / "frontend" / "model-server.jar").is_file()
     monkeypatch.setattr(environ, "TORCHSERVE", "0.11.1")
     with pytest.raises(ServeError, match=r"torchserve 0\.12\.0 is installed \(allowed: 0\.11\.1\); `pip install"):
-        environ.environment({}, 1)
+        environ.environment({}, 1, 1)
 
     def missing(name: str) -> None:
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "distribution", missing)
     with pytest.raises(ServeError, match=r"^torchserve is not installed; `pip install 'marline"):
-        environ.environment({}, 1)
+        environ.environment({}, 1, 1)
 
 
 DEAF = """

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from marline.serve.fastapi.archives import Answer, Asked
 from marline.serve.fastapi.batching import Batcher, Busy
@@ -71,10 +72,13 @@ async def _ask(
         known = ", ".join(f"{m}/{v}" for m, v in models)
         return refusal(404, f"{model}{f'/{version}' if version else ''} is not served here; served: {known}.")
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST_BYTES:
-            return refusal(413, f"The body has more than {MOST_BYTES} bytes.", {"connection": "close"})
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > MOST_BYTES:
+                return refusal(413, f"The body has more than {MOST_BYTES} bytes.", {"connection": "close"})
+    except ClientDisconnect:
+        return Response(status_code=400)  # nobody reads it
     try:
         found = await models[names[0]].ask(Asked(row(bytes(body), request.headers), request.headers))
     except Busy as busy:

@@ -62,6 +62,7 @@ class Process:
         self._said: IO[bytes] | None = None
         # all archives of a process share its CPU, so one computes at a time
         self._computing = ThreadPoolExecutor(1, thread_name_prefix="compute")
+        self._turn = asyncio.Lock()
 
     def app(self) -> FastAPI:
         """The application, which loads while it already answers that it is not ready."""
@@ -101,13 +102,15 @@ class Process:
         plan, loop = self.plan, asyncio.get_running_loop()
 
         async def compute(batch: Sequence[Asked]) -> list[Answer]:
-            try:
-                async with asyncio.timeout(plan.patience_s):
-                    return await loop.run_in_executor(self._computing, answer, handler, batch)
-            except TimeoutError:
-                # no thread can be ended from outside, so the process ends, and another takes its place
-                loop.call_later(SAY_SO_S, os._exit, 1)
-                raise
+            # its time counts from when it has the thread, and not while another archive's batch is computed
+            async with self._turn:
+                try:
+                    async with asyncio.timeout(plan.patience_s):
+                        return await loop.run_in_executor(self._computing, answer, handler, batch)
+                except TimeoutError:
+                    # no thread can be ended from outside, so the process ends, and another takes its place
+                    loop.call_later(SAY_SO_S, os._exit, 1)
+                    raise
 
         return Batcher(
             compute, size=plan.batch_size, delay_s=plan.delay_s, most=plan.queue_size, patience_s=plan.patience_s

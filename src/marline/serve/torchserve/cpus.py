@@ -16,12 +16,14 @@ def cpus(root: Path = Path("/")) -> int:
     return max(1, int(min([float(len(os.sched_getaffinity(0))), *quotas])))
 
 
-def exclusive(root: Path = Path("/")) -> bool:
-    """Whether the CPUs of this process's mask are all its own to use: no quota allows less than them.
+def fills_the_cpus(workers: int, root: Path = Path("/")) -> bool:
+    """Whether there is one worker for each CPU of this process's mask, and no quota allows less than all of them.
 
-    Where a quota gives 2 of a node's 64 CPUs, every pod that pinned its workers would take the same two.
+    Only then is a worker's own CPU its best place: with fewer workers, or with a quota of 2 on a node of 64 CPUs, every
+    server of the machine would pin its workers to the same few.
     """
-    return min([*_v2(root), *_v1(root)], default=float("inf")) >= len(os.sched_getaffinity(0))
+    mask = len(os.sched_getaffinity(0))
+    return workers == mask and min([*_v2(root), *_v1(root)], default=float("inf")) >= mask
 
 
 def _v2(root: Path) -> list[float]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from marline.errors import ServeError
-from marline.serve.torchserve.cpus import exclusive
+from marline.serve.torchserve.cpus import fills_the_cpus
 
 TORCHSERVE = "0.12.0"
 STUB = Path(__file__).parent / "stub"
@@ -28,12 +28,13 @@ DROPPED = (
 THREADS = ("MARLINE_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def environment(inherited: Mapping[str, str], threads: int, cache_items: int = 0) -> dict[str, str]:
+def environment(inherited: Mapping[str, str], threads: int, workers: int, cache_items: int = 0) -> dict[str, str]:
     """The environment of the frontend, which hands it on to its workers.
 
     Args:
         inherited: this process's environment.
         threads: compute threads of one worker.
+        workers: of the default archive.
         cache_items: answers that a worker keeps.
 
     Raises:
@@ -52,7 +53,7 @@ def environment(inherited: Mapping[str, str], threads: int, cache_items: int = 0
         # a worker that dies of a signal says where
         "PYTHONFAULTHANDLER": "1",
         "MARLINE_CACHE_ITEMS": str(cache_items),
-        "MARLINE_PIN": "1" if threads == 1 and exclusive() else "0",
+        "MARLINE_PIN": "1" if threads == 1 and fills_the_cpus(workers) else "0",
     }
 
 

@@ -124,7 +124,7 @@ class TorchServer:
 
     def _start(self) -> None:
         find_java()
-        environ = environment(os.environ, self.threads, self.settings.cache_items)
+        environ = environment(os.environ, self.threads, self._workers[0], self.settings.cache_items)
         ports = free_ports(4)
         if self.port == 0:
             self.port = ports[3]

@@ -30,7 +30,7 @@ def test_both_tables_sum_to_100_and_both_files_are_written(served: Served, tmp_p
         assert rows[-1].name == "other"
     assert [r.name for r in made.phases] == ["tokenizer", "grouping", "model", "presenting", "other"]
     assert len(made.operators) <= run.TOP + 1
-    assert ("aten::" in made.operators[0].name) == (served.manifest.format == "torchscript")
+    assert any("aten::" in r.name for r in made.operators) == (served.manifest.format == "torchscript")
     document: dict[str, Any] = json.loads((tmp_path / "new" / "folder" / "profile.json").read_text())
     assert document["operators"] == [vars(r) for r in made.operators]
     trace = json.loads((tmp_path / "new" / "folder" / "trace.json").read_text())
