@@ -67,7 +67,7 @@ TYPES = (
     schema("workers is a fraction", "V/server/workers", 1.5, "want integer"),
     schema("no worker", "V/server/workers", 0, "minimum: got 0, want 1"),
     schema("no thread", "defaults/server/threads", 0, "minimum: got 0, want 1"),
-    schema("a delay that TorchServe cannot express", "V/server/maxBatchDelayMs", 0, "minimum: got 0, want 1"),
+    schema("a delay below none", "V/server/maxBatchDelayMs", -1, "minimum: got -1, want 0"),
     schema("a heap too small for a JVM", "V/server/heapMb", 16, "minimum: got 16, want 64"),
     schema("an endless response", "V/server/responseTimeoutSeconds", 4000, "maximum: got 4,000, want 3,600"),
     schema("replicas is text", "V/replicas", "3", "want integer"),

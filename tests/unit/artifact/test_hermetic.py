@@ -19,6 +19,8 @@ sys.path += [directory, packages]  # no .pth file is read: nothing installed as 
 class Context:
     def __init__(self):
         self.system_properties, self.log = {"model_dir": directory}, []
+    def get_request_header(self, index, key):
+        return None
     def set_response_content_type(self, index, value):
         self.log.append([index, value])
     def set_response_status(self, code, phrase, idx=0):
